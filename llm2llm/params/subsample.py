@@ -1,0 +1,24 @@
+"""Section `subsample`: which raw rows become seeds, dev, rest and test."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from llm2llm.params.section import Section
+
+
+class SubsampleParams(Section):
+    """Exactly one of `n_seeds` (rows) and `rate` (share of the train rows) is set."""
+
+    train: str
+    test: str
+    dev: str | None
+    n_seeds: Annotated[int, Field(ge=1)] | None
+    rate: Annotated[float, Field(gt=0, le=1)] | None
+    drop_leaked: bool
+
+    @model_validator(mode="after")
+    def _one_size(self) -> "SubsampleParams":
+        if (self.n_seeds is None) == (self.rate is None):
+            raise ValueError("exactly one of n_seeds and rate is a number, the other null")
+        return self

@@ -1,0 +1,26 @@
+"""What the teacher said: data/iterations/i/responses.parquet."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One request and its outcome; `status` is answered or failed (then `failure` says why).
+
+    `draw` counts the earlier requests of the seed; `messages` is the rendered chat as canonical
+    JSON; `teacher` is the model as reported; token counts stay null where none were reported.
+    """
+
+    request_id: str
+    seed_id: str
+    iteration: int
+    draw: int
+    status: str
+    text: str | None
+    finish_reason: str | None
+    failure: str | None
+    messages: str
+    prompt_sha256: str
+    teacher: str | None
+    n_prompt_tokens: int | None
+    n_completion_tokens: int | None

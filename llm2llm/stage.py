@@ -1,0 +1,61 @@
+"""The edge of every stage: argv, environment, signals, messages and exit codes."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from llm2llm.exceptions import Llm2llmError, MachineError
+
+PARAMS = Path("params.yaml")
+
+
+def store() -> Path:
+    """Find `.llm2llm/`, which outlives every run: in $DVC_ROOT, else in this folder."""
+    return Path(os.environ.get("DVC_ROOT") or ".").resolve() / ".llm2llm"
+
+
+def say(text: str) -> None:
+    """Print one line of progress at once, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def waiting(holder: str) -> None:
+    """Say who holds the lock that this stage waits for."""
+    say(f"waiting: the same work is under way in another process ({holder})")
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage that takes no iteration; failures become one message and an exit code."""
+    _run(main)
+
+
+def run_iteration(main: Callable[[int], None]) -> None:
+    """Run a stage for the iteration named by its only argument."""
+    if len(sys.argv) != 2 or not sys.argv[1].isdigit():
+        say(f"usage: python {sys.argv[0]} ITERATION; `dvc repro` calls it so")
+        raise SystemExit(2)
+    iteration = int(sys.argv[1])
+    _run(lambda: main(iteration))
+
+
+def _run(main: Callable[[], None]) -> None:
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        main()
+    except Llm2llmError as failure:
+        say(f"error: {failure}")
+        raise SystemExit(failure.exit_code) from None
+    except KeyboardInterrupt:
+        say("interrupted: what was finished is kept; `dvc repro` goes on from there")
+        raise SystemExit(130) from None
+    except OSError as failure:
+        problem = MachineError(f"{failure}; mend it and run `dvc repro` again")
+        say(f"error: {problem}")
+        raise SystemExit(problem.exit_code) from None
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,98 @@
+"""The sections of a task file; each stage reads, and depends on, only those it needs."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from llm2llm.params.section import Section
+
+
+class Fields(Section):
+    """Names of the raw rows' fields that hold the input and the target."""
+
+    input: str
+    target: str
+
+
+class StudentFormat(Section):
+    """How the student sees a row, in training and in inference alike.
+
+    `prompt` is a Jinja template over `input`; the target and the end token follow it. With
+    `chat` true the prompt is the user's turn of the base model's own chat template.
+    """
+
+    prompt: str
+    chat: bool
+
+
+class AnswerFormat(Section):
+    """How an answer is read from a text, and compared.
+
+    `pattern` is a regular expression whose group 1, at its last match, is the answer; null takes
+    the whole stripped text. `labels` is set exactly for the kinds label and choice.
+    """
+
+    kind: Literal["number", "label", "choice", "text"]
+    pattern: str | None
+    labels: list[str] | None
+
+
+class ResponseFormat(Section):
+    """How a candidate is read from a response: a JSON object, or a pattern with named groups.
+
+    `input` and `target` name the object's fields (or the groups). `target` null means that the
+    candidate keeps its seed's target, as in classification.
+    """
+
+    kind: Literal["json", "text"]
+    input: str
+    target: str | None
+    pattern: str | None
+
+
+class TeacherPrompt(Section):
+    """What the teacher is told: Jinja templates over input, target, answer and student_text."""
+
+    system: str | None
+    user: str
+    show_student_text: bool
+    response: ResponseFormat
+
+
+class Validity(Section):
+    """What makes a candidate an example at all.
+
+    `arithmetic` demands that every `<<a=b>>` annotation holds exactly and that the last one is
+    the answer; `same_answer` that the target's answer equals the seed's.
+    """
+
+    max_input_chars: Annotated[int, Field(ge=1)]
+    max_target_chars: Annotated[int, Field(ge=1)]
+    arithmetic: bool
+    same_answer: bool
+
+
+class LeakagePolicy(Section):
+    """How the leakage check applies: `masked` compares with numbers and names masked.
+
+    `templated` declares that seeds and test come from the same templates: the masked gate is off,
+    and the certificate says so.
+    """
+
+    masked: bool
+    templated: bool
+
+
+class Task(Section):
+    """A whole task file."""
+
+    name: str
+    version: Annotated[int, Field(ge=1)]
+    description: str
+    citation: str
+    fields: Fields
+    student: StudentFormat
+    answer: AnswerFormat
+    teacher: TeacherPrompt
+    validity: Validity
+    leakage: LeakagePolicy
