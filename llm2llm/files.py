@@ -87,7 +87,6 @@ def read_table(path: Path, record: type[Any]) -> pa.Table:
             + ("; ".join(differing) or f"columns stand as {table.schema.names}")
             + "; another version wrote it: `dvc repro --force` writes it again"
         )
-    _refuse_nulls(table, path)
     return table
 
 

@@ -1,6 +1,6 @@
 """Section `subsample`: which raw rows become seeds, dev, rest and test."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,13 +8,19 @@ from llm2llm.params.section import Section
 
 
 class SubsampleParams(Section):
-    """Exactly one of `n_seeds` (rows) and `rate` (share of the train rows) is set."""
+    """Exactly one of `n_seeds` (rows) and `rate` (share of the train rows, rounded down) is set.
+
+    `duplicates`: equal rows stop the stage, or are dropped and counted. `drop_leaked`: train rows
+    that are test items are left out; they are reported either way. `dev` may name an empty file
+    (data/raw/none.jsonl), for no dev rows.
+    """
 
     train: str
     test: str
-    dev: str | None
+    dev: str
     n_seeds: Annotated[int, Field(ge=1)] | None
     rate: Annotated[float, Field(gt=0, le=1)] | None
+    duplicates: Literal["fail", "drop"]
     drop_leaked: bool
 
     @model_validator(mode="after")

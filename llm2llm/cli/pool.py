@@ -1,0 +1,35 @@
+"""`llm2llm pool`: say how many iterations the pool holds, or extend it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llm2llm.exceptions import ParamsError
+from llm2llm.files import write_text
+from llm2llm.params.loading import read_yaml
+
+POOL = Path("stages/pool.yaml")
+_HEADER = "# The iterations that can be asked for: `llm2llm pool N` extends this file.\npool:\n"
+
+
+def pool(
+    iterations: Annotated[int | None, typer.Argument(help="how many the pool shall hold")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Say how many iterations the pool holds, or extend it to ITERATIONS; it never shrinks.
+
+    Example: llm2llm pool 32
+    """
+    held = len(read_yaml(POOL).get("pool", {})) - 1
+    if iterations is not None:
+        if iterations < held:
+            raise ParamsError(f"{POOL}: holds {held} iterations already, {iterations} asked for")
+        entries = (f'  "{i}": {{next: {i + 1}}}\n' for i in range(iterations + 1))
+        write_text(POOL, _HEADER + "".join(entries))
+        held = iterations
+    if json_:
+        print(json.dumps({"pool": held}))
+    else:
+        print(f"{POOL} holds {held} iterations")

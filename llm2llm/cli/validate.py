@@ -1,0 +1,90 @@
+"""`llm2llm validate`: all problems of params, data and environment at once, before any work."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llm2llm.cli.doctor import examine
+from llm2llm.cli.pool import POOL
+from llm2llm.exceptions import DataError, ParamsError
+from llm2llm.params.base_model import BaseModelParams
+from llm2llm.params.loading import load_section, load_value
+from llm2llm.params.subsample import SubsampleParams
+from llm2llm.params.teacher_batch import TeacherBatchParams
+from llm2llm.params.whole import problems
+from llm2llm.raw import read_raw
+from llm2llm.stage import PARAMS
+from llm2llm.tasks.sections import AnswerFormat, Fields
+
+
+def validate(json_: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+    """Check params.yaml, the task, the raw data and this machine; list every problem found.
+
+    Example: llm2llm validate
+    """
+    found = problems(PARAMS, POOL)
+    found += [f"{finding.what}; {finding.mend}" for finding in examine(Path())]
+    found += unwritable(Path())
+    if not problems(PARAMS, POOL):
+        found += data_problems()
+        found += teacher_problems()
+    if json_:
+        print(json.dumps({"problems": found}, indent=2))
+    else:
+        for problem in found:
+            print(f"problem: {problem}")
+        if not found:
+            print("params, data and this machine hold; next: dvc repro")
+    if found:
+        raise typer.Exit(ParamsError.exit_code)
+
+
+def data_problems() -> Iterator[str]:
+    """Yield what is wrong with the raw files and with the number of seeds asked for."""
+    params = load_section(PARAMS, "subsample", SubsampleParams)
+    task = Path(load_value(PARAMS, "task", str))
+    fields = load_section(task, "fields", Fields)
+    answer_format = load_section(task, "answer", AnswerFormat)
+    for name, may_be_empty in ((params.train, False), (params.test, False), (params.dev, True)):
+        try:
+            rows = read_raw(Path(name), fields, answer_format, may_be_empty=may_be_empty)
+        except (DataError, OSError) as failure:
+            yield str(failure)
+            continue
+        if name == params.train and (params.n_seeds or 0) > len(rows):
+            yield (
+                f"{PARAMS}: `subsample.n_seeds`: found {params.n_seeds}, expected at most the"
+                f" {len(rows)} rows of {name}"
+            )
+    base = load_section(PARAMS, "base_model", BaseModelParams)
+    looks_local = base.model.startswith((".", "/", "~"))
+    if looks_local and not Path(base.model).expanduser().is_dir():
+        yield (
+            f"{PARAMS}: `base_model.model`: found {base.model!r}, no such folder; expected"
+            " `embedded`, a model folder or a hub id"
+        )
+
+
+def teacher_problems() -> Iterator[str]:
+    """Yield what the teacher lacks; a key is looked for, never shown."""
+    params = load_section(PARAMS, "teacher_batch", TeacherBatchParams)
+    name = params.openai.api_key_env
+    if params.backend == "openai" and not params.replay and name and not os.environ.get(name):
+        yield (
+            f"environment variable {name} is not set, the teacher at {params.openai.base_url}"
+            f" wants a key; `export {name}=...`, or set `teacher_batch.openai.api_key_env` to"
+            " null for a server without keys"
+        )
+
+
+def unwritable(root: Path) -> Iterator[str]:
+    """Yield folders that a run must write to and cannot."""
+    for name in ("data", ".llm2llm", ".dvc"):
+        path = root / name
+        nearest = path if path.exists() else root
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            yield f"{nearest}: no permission to write; `chmod u+rwx {nearest}`"

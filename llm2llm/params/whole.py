@@ -1,0 +1,111 @@
+"""The whole of params.yaml, its task file and its pool: every problem at once, before any work."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from llm2llm.exceptions import ParamsError
+from llm2llm.params.base_model import BaseModelParams
+from llm2llm.params.dedupe_against_test import DedupeParams
+from llm2llm.params.diff_errors import DiffErrorsParams
+from llm2llm.params.export import ExportParams
+from llm2llm.params.loading import check, read_yaml
+from llm2llm.params.predict import PredictParams
+from llm2llm.params.report import ReportParams
+from llm2llm.params.runtime import RuntimeParams
+from llm2llm.params.subsample import SubsampleParams
+from llm2llm.params.teacher_batch import TeacherBatchParams
+from llm2llm.params.train_control import TrainControlParams
+from llm2llm.params.train_iter import TrainIterParams
+from llm2llm.prompts import check_template
+from llm2llm.tasks.sections import Task
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "base_model": BaseModelParams,
+    "subsample": SubsampleParams,
+    "train_iter": TrainIterParams,
+    "predict": PredictParams,
+    "diff_errors": DiffErrorsParams,
+    "teacher_batch": TeacherBatchParams,
+    "dedupe_against_test": DedupeParams,
+    "train_control": TrainControlParams,
+    "report": ReportParams,
+    "export": ExportParams,
+    "runtime": RuntimeParams,
+}
+
+_SCALARS: dict[str, type[Any]] = {"iterations": int, "random_seed": int, "task": str}
+
+
+def problems(params: Path, pool: Path) -> list[str]:
+    """List what does not hold, one line each, naming file and key; empty when all holds."""
+    try:
+        values = read_yaml(params)
+    except ParamsError as failure:
+        return [str(failure)]
+    known = [*_SCALARS, *SECTIONS]
+    found = [
+        f"{params}: `{name}`: unknown section; known: {', '.join(known)}"
+        for name in values
+        if name not in known
+    ]
+    for name, kind in _SCALARS.items():
+        if name not in values:
+            found.append(f"{params}: `{name}`: missing")
+        elif type(values[name]) is not kind:
+            found.append(f"{params}: `{name}`: found {values[name]!r}, expected {_NAMES[kind]}")
+    for name, model in SECTIONS.items():
+        if name not in values:
+            found.append(f"{params}: `{name}`: missing")
+            continue
+        found += [f"{params}: {line}" for line in check(model, values[name], name)[1]]
+    found += _iterations(params, values.get("iterations"), pool)
+    if isinstance(values.get("task"), str):
+        found += _task(params, values["task"])
+    return found
+
+
+_NAMES = {int: "a whole number", str: "text"}
+
+
+def _iterations(params: Path, iterations: Any, pool: Path) -> list[str]:
+    if type(iterations) is not int:
+        return []
+    if iterations < 0:
+        return [f"{params}: `iterations`: found {iterations}, expected 0 or more"]
+    try:
+        entries = read_yaml(pool).get("pool", {})
+    except ParamsError as failure:
+        return [str(failure)]
+    last = len(entries) - 1
+    if iterations > last:
+        return [
+            f"{params}: `iterations`: found {iterations}, but {pool} holds only {last};"
+            f" `llm2llm pool {iterations}` extends it"
+        ]
+    return []
+
+
+def _task(params: Path, name: str) -> list[str]:
+    path = Path(name)
+    if not path.is_file():
+        known = sorted(str(p) for p in Path("llm2llm/tasks").glob("*.yaml"))
+        return [
+            f"{params}: `task`: found {name!r}, no such file; expected the path of a task file"
+            + (f", such as {' or '.join(known)}" if known else "")
+        ]
+    try:
+        values = read_yaml(path)
+    except ParamsError as failure:
+        return [str(failure)]
+    task, found = check(Task, values, "")
+    if task is None:
+        return [f"{path}: {line}" for line in found]
+    lines = check_template(task.student.prompt, {"input"})
+    found += [f"{path}: `student.prompt`: {line}" for line in lines]
+    allowed = {"input", "target", "answer", "student_text"}
+    for key, template in (("system", task.teacher.system), ("user", task.teacher.user)):
+        lines = check_template(template or "", allowed)
+        found += [f"{path}: `teacher.{key}`: {line}" for line in lines]
+    return found
