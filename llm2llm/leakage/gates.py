@@ -1,0 +1,137 @@
+"""The gates against the test set, in order, each with its cut."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from llm2llm.exceptions import LeakageCheckError
+from llm2llm.ids import Json, sha256_json
+from llm2llm.leakage.calibration import Cut, calibrate
+from llm2llm.leakage.coverage import CoverageGate
+from llm2llm.leakage.exact import ExactGate, require_visible
+from llm2llm.leakage.gate import Gate, Match, Text
+from llm2llm.leakage.masking import Masker
+from llm2llm.leakage.normalize import words
+from llm2llm.leakage.rouge import RougeGate
+from llm2llm.params.dedupe_against_test import DedupeParams, GateCut
+from llm2llm.records.split import SplitRow
+from llm2llm.tasks.sections import LeakagePolicy
+
+# Counts up when the code of a gate changes what it finds.
+CODE_VERSION = "gates-1"
+
+REASONS = {
+    "exact": "is a test item but for case, punctuation, spaces or look-alikes",
+    "coverage": "holds the word n-grams of a test item",
+    "rouge": "has the wording of a test item",
+    "masked": "is a test item with other numbers or names",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Which gate stopped a text, at which test item, with which score."""
+
+    gate: str
+    reference: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class CutGate:
+    """A gate with its cut."""
+
+    gate: Gate
+    cut: Cut
+
+    def matches(self, texts: Sequence[Text]) -> list[Match | None]:
+        """Return for each text the test item that it is too close to, or None."""
+        return [
+            match if match is not None and match.score >= self.cut.value else None
+            for match in self.gate.nearest(texts)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class LeakageGates:
+    """All gates that apply, in order; `masker` is null where the masked gate is off."""
+
+    gates: tuple[CutGate, ...]
+    masker: Masker | None
+
+    def check(self, texts: Sequence[Text]) -> list[Flag | None]:
+        """Return for each text the first gate that stops it, or None."""
+        flags: list[Flag | None] = [None] * len(texts)
+        for cut_gate in self.gates:
+            left = [place for place, flag in enumerate(flags) if flag is None]
+            matches = cut_gate.matches([texts[place] for place in left])
+            for place, match in zip(left, matches, strict=True):
+                if match is not None:
+                    flags[place] = Flag(cut_gate.gate.name, match.reference, match.score)
+        return flags
+
+    def version(self, duplicate_cut: float) -> str:
+        """Name the code and hash all that decides a verdict, Python's Unicode tables included."""
+        decisive: list[Json] = [
+            [cut_gate.gate.name, cut_gate.cut.value, cut_gate.gate.settings]
+            for cut_gate in self.gates
+        ]
+        digest = sha256_json([unicodedata.unidata_version, decisive, duplicate_cut])
+        return f"{CODE_VERSION}-{digest[:12]}"
+
+
+def build_gates(
+    test: Sequence[SplitRow],
+    rest: Sequence[SplitRow],
+    seed_inputs: Sequence[str],
+    policy: LeakagePolicy,
+    params: DedupeParams,
+) -> LeakageGates:
+    """Index the test set, calibrate the cuts on `rest`, and see that each item finds itself.
+
+    Names are learned from test, calibration rows and seeds, none of which changes between
+    iterations; so neither does a cut.
+    """
+    require_visible(test)
+    inputs = [row.input for row in test]
+    exact = ExactGate.of(inputs)
+    sample = [Text(row.input, row.target) for row in rest[: params.calibration_rows]]
+    clean = [
+        text for text, match in zip(sample, exact.nearest(sample), strict=True) if match is None
+    ]
+    measured: list[tuple[Gate, GateCut]] = [
+        (CoverageGate.of(inputs, params.ngram_words), params.coverage),
+        (RougeGate.of("rouge", inputs, words, params.extra_words), params.rouge),
+    ]
+    masker = None
+    if policy.masked and not policy.templated:
+        masker = Masker.learn([*inputs, *(text.input for text in clean), *seed_inputs])
+        masked = RougeGate.of("masked", inputs, masker.mask, params.extra_words)
+        measured.append((masked, params.masked))
+    gates = [CutGate(exact, Cut(1.0, "equality", None, 0))]
+    for gate, cut in measured:
+        scores = [match.score if match else 0.0 for match in gate.nearest(clean)]
+        calibrated = calibrate(
+            scores,
+            flag_rate=params.flag_rate,
+            default=cut.default,
+            strictest=cut.strictest,
+            loosest=params.loosest,
+        )
+        gates.append(CutGate(gate, calibrated))
+    built = LeakageGates(tuple(gates), masker)
+    require_self_found(built, test)
+    return built
+
+
+def require_self_found(gates: LeakageGates, test: Sequence[SplitRow]) -> None:
+    """Raise LeakageCheckError unless every gate finds every test item, with score 1."""
+    texts = [Text(row.input, "") for row in test]
+    for cut_gate in gates.gates:
+        for row, match in zip(test, cut_gate.matches(texts), strict=True):
+            if match is None or match.score < 1.0:
+                raise LeakageCheckError(
+                    f"gate {cut_gate.gate.name}: test item {row.example_id} (row {row.source_row}) "
+                    f"is not found by its own index ({asdict(match) if match else 'no match'}), "
+                    "expected score 1; nothing was let through; report this as a fault of llm2llm"
+                )

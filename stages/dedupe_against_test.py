@@ -1,0 +1,47 @@
+"""Screen the teacher's responses of this iteration against the test set and the set so far."""
+
+from pathlib import Path
+
+from llm2llm.files import read_records, replacing_folder, write_json, write_records
+from llm2llm.params.dedupe_against_test import DedupeParams
+from llm2llm.params.loading import load_section, load_value
+from llm2llm.progress import progress
+from llm2llm.records.examples import Example
+from llm2llm.records.responses import Response
+from llm2llm.records.screened import Kept, Rejected
+from llm2llm.records.split import SplitRow
+from llm2llm.screening import screen
+from llm2llm.stage import PARAMS, run_iteration, say
+from llm2llm.tasks.sections import AnswerFormat, LeakagePolicy, TeacherPrompt, Validity
+
+
+def main(iteration: int) -> None:
+    """Write data/iterations/i/screened/."""
+    params = load_section(PARAMS, "dedupe_against_test", DedupeParams)
+    task = Path(load_value(PARAMS, "task", str))
+    folder = Path(f"data/iterations/{iteration}")
+    with progress(f"dedupe-against-test {iteration}") as advance:
+        screened = screen(
+            read_records(folder / "responses.parquet", Response),
+            read_records(Path(f"data/sets/{iteration}/examples.parquet"), Example),
+            read_records(Path("data/split/test.parquet"), SplitRow),
+            read_records(Path("data/split/rest.parquet"), SplitRow),
+            response_format=load_section(task, "teacher", TeacherPrompt).response,
+            answer_format=load_section(task, "answer", AnswerFormat),
+            validity=load_section(task, "validity", Validity),
+            policy=load_section(task, "leakage", LeakagePolicy),
+            params=params,
+            on_progress=advance,
+        )
+    with replacing_folder(folder / "screened") as target:
+        write_records(target / "kept.parquet", Kept, screened.kept)
+        write_records(target / "rejected.parquet", Rejected, screened.rejected)
+        write_json(target / "certificate.json", screened.certificate)
+    say(
+        f"dedupe-against-test {iteration}: {len(screened.kept)} kept,"
+        f" {len(screened.rejected)} rejected"
+    )
+
+
+if __name__ == "__main__":
+    run_iteration(main)
