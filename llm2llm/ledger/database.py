@@ -1,0 +1,218 @@
+"""The ledger: one durable row for every request that the teacher has dealt with."""
+
+import dataclasses
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from llm2llm.exceptions import MachineError
+from llm2llm.ledger.claims import claims_of
+
+_FORMAT = 1
+_BUSY_S = 60.0
+_POLL_S = 0.05
+_LOOKUP = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One request and its outcome, as it stands in the ledger.
+
+    `request` is the canonical JSON whose hash is `request_id`; `raw` is the answer as it arrived;
+    `latency_s` is the last try's time; `cost` is null where price or usage is unknown; `created`
+    is UTC.
+    """
+
+    request_id: str
+    seed_id: str
+    draw: int
+    backend: str
+    request: str
+    status: str
+    text: str | None
+    finish_reason: str | None
+    failure: str | None
+    raw: str | None
+    teacher: str | None
+    n_prompt_tokens: int | None
+    n_completion_tokens: int | None
+    n_attempts: int
+    latency_s: float | None
+    cost: float | None
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Paid requests so far; `n_unknown` were answered without a count of tokens."""
+
+    n_requests: int
+    n_prompt_tokens: int
+    n_completion_tokens: int
+    n_unknown: int
+
+
+_COLUMNS = tuple(field.name for field in dataclasses.fields(Entry))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM requests"  # noqa: S608 - names of our own fields
+_INSERT = (
+    f"INSERT INTO requests ({', '.join(_COLUMNS)}) "  # noqa: S608 - as above
+    f"VALUES ({', '.join('?' * len(_COLUMNS))}) ON CONFLICT (request_id) DO NOTHING"
+)
+_TABLE = """
+CREATE TABLE IF NOT EXISTS requests (
+    request_id TEXT PRIMARY KEY,
+    seed_id TEXT NOT NULL,
+    draw INTEGER NOT NULL,
+    backend TEXT NOT NULL,
+    request TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('answered', 'failed')),
+    text TEXT CHECK ((status = 'answered') = (text IS NOT NULL)),
+    finish_reason TEXT,
+    failure TEXT CHECK ((status = 'failed') = (failure IS NOT NULL)),
+    raw TEXT,
+    teacher TEXT,
+    n_prompt_tokens INTEGER,
+    n_completion_tokens INTEGER,
+    n_attempts INTEGER NOT NULL,
+    latency_s REAL,
+    cost REAL,
+    created TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+
+class Ledger:
+    """The SQLite database `ledger.sqlite` of a store; safe for threads and processes."""
+
+    def __init__(self, store: Path) -> None:
+        store = store.resolve()
+        self._claims = claims_of(store / "inflight.lock")
+        self._path = store / "ledger.sqlite"
+        self._reading = threading.Lock()
+        self._writing = threading.Lock()
+        self._queueing = threading.Lock()
+        self._queue: list[Entry] = []
+        with self._explained(), self._claims.opening():
+            self._writer = self._connect()
+            self._prepare()
+            self._reader = self._connect()
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._reading, self._writing:
+            self._reader.close()
+            self._writer.close()
+
+    def get(self, request_id: str) -> Entry | None:
+        """Look one request up."""
+        return self.find([request_id]).get(request_id)
+
+    def find(self, request_ids: Iterable[str]) -> Mapping[str, Entry]:
+        """Look requests up; those that the ledger lacks are not in the result."""
+        wanted = list(request_ids)
+        found: dict[str, Entry] = {}
+        with self._explained(), self._reading:
+            for start in range(0, len(wanted), _LOOKUP):
+                some = wanted[start : start + _LOOKUP]
+                query = f"{_SELECT} WHERE request_id IN ({', '.join('?' * len(some))})"
+                for row in self._reader.execute(query, some):
+                    found[row[0]] = Entry(*row)
+        return found
+
+    def put(self, entry: Entry) -> None:
+        """Add an entry; it is on disk when this returns.
+
+        Entries of several threads share one commit: whoever gets to write takes all that wait.
+        """
+        with self._queueing:
+            self._queue.append(entry)
+        with self._explained(), self._writing:
+            with self._queueing:
+                batch, self._queue = self._queue, []
+            if not batch:
+                return
+            try:
+                self._commit(batch)
+            except sqlite3.Error:
+                with self._queueing:
+                    self._queue = batch + self._queue
+                raise
+
+    def once(
+        self, request_id: str, ask: Callable[[], Entry], pause: Callable[[float], object]
+    ) -> Entry:
+        """Give a request's entry; if the ledger lacks it, ask for it and keep it.
+
+        A request that another thread or process is asking is waited for, in steps of `pause`; if
+        that one dies without an answer, this one asks.
+        """
+        while True:
+            known = self.get(request_id)
+            if known is not None:
+                return known
+            if self._claims.take(request_id):
+                try:
+                    known = self.get(request_id)
+                    if known is None:
+                        known = ask()
+                        self.put(known)
+                    return known
+                finally:
+                    self._claims.release(request_id)
+            pause(_POLL_S)
+
+    def spent(self, free: Collection[str]) -> Spent:
+        """Sum up the requests of all backends but the `free` ones."""
+        query = (
+            "SELECT COUNT(*), COALESCE(SUM(n_prompt_tokens), 0),"  # noqa: S608 - only question marks
+            " COALESCE(SUM(n_completion_tokens), 0),"
+            " COUNT(CASE WHEN status = 'answered' AND (n_prompt_tokens IS NULL"
+            " OR n_completion_tokens IS NULL) THEN 1 END)"
+            f" FROM requests WHERE backend NOT IN ({', '.join('?' * len(free))})"
+        )
+        with self._explained(), self._reading:
+            return Spent(*self._reader.execute(query, list(free)).fetchone())
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+        )
+
+    def _prepare(self) -> None:
+        version = self._writer.execute("PRAGMA user_version").fetchone()[0]
+        if version > _FORMAT:
+            raise MachineError(
+                f"{self._path}: format {version}, expected at most {_FORMAT}; a newer llm2llm"
+                " wrote it: install that version"
+            )
+        self._writer.execute("PRAGMA journal_mode = WAL")
+        # FULL: a commit survives a power cut, not only the end of the process.
+        self._writer.execute("PRAGMA synchronous = FULL")
+        if version < _FORMAT:
+            self._writer.execute(_TABLE)
+            self._writer.execute(f"PRAGMA user_version = {_FORMAT}")
+
+    def _commit(self, batch: list[Entry]) -> None:
+        rows = [tuple(getattr(entry, name) for name in _COLUMNS) for entry in batch]
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            self._writer.executemany(_INSERT, rows)
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as failure:
+            raise MachineError(
+                f"{self._path}: {failure}; it holds paid answers: do not delete it, see that the"
+                " disk has room and is writable, and `sqlite3 ledger.sqlite .recover` reads a"
+                " damaged one"
+            ) from None

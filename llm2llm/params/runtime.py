@@ -1,0 +1,37 @@
+"""Section `runtime`: what cannot change a byte of any result, and is in no stage's params."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from llm2llm.params.section import Section
+
+_Price = Annotated[float, Field(ge=0)] | None
+
+
+class RuntimeParams(Section):
+    """How fast, how patiently and for how much money at most; null is no limit, or not known.
+
+    `teacher_max_attempts` counts the HTTP tries of one request. `max_requests` and `max_cost`
+    cover all paid requests that the ledger holds, those of earlier runs too. Prices and
+    `max_cost` are in the same currency, whichever. `pay_again` asks the teacher even though
+    dvc.lock lists the answers as bought.
+    """
+
+    teacher_concurrency: Annotated[int, Field(ge=1, le=1000)]
+    teacher_timeout_s: Annotated[float, Field(gt=0)]
+    teacher_max_attempts: Annotated[int, Field(ge=1)]
+    max_requests: Annotated[int, Field(ge=0)] | None
+    max_cost: Annotated[float, Field(ge=0)] | None
+    price_per_million_prompt_tokens: _Price
+    price_per_million_completion_tokens: _Price
+    pay_again: bool
+    checkpoint_every_steps: Annotated[int, Field(ge=1)]
+    log_every_s: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _max_cost_needs_prices(self) -> "RuntimeParams":
+        prices = (self.price_per_million_prompt_tokens, self.price_per_million_completion_tokens)
+        if self.max_cost is not None and None in prices:
+            raise ValueError("max_cost can be kept only where both prices are numbers")
+        return self

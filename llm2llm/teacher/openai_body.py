@@ -1,0 +1,81 @@
+"""Read a chat completion's body, trusting nothing about its shape."""
+
+import json
+from typing import Any
+
+from llm2llm.teacher.openai_failures import short
+from llm2llm.teacher.protocol import Answer, Refusal
+from llm2llm.teacher.retry import RetriableError
+
+
+def read_body(body: bytes, *, n_attempts: int, latency_s: float) -> Answer | Refusal:
+    """Read an answer; raises RetriableError where the body is no chat completion.
+
+    An answer cut by its length is an answer, an empty one too; one that the endpoint filtered or
+    the model declined to give is a refusal.
+    """
+    raw = body.decode("utf-8", "replace")
+    loaded = _json(raw)
+    choice = _first_choice(loaded, raw)
+    message = choice["message"]
+    content = message.get("content")
+    if content is not None and not isinstance(content, str):
+        raise RetriableError(f"content is not text: {short(raw)}")
+    usage = _mapping(loaded.get("usage"))
+    finish_reason = _text(choice.get("finish_reason"))
+    teacher = _text(loaded.get("model"))
+    n_prompt_tokens = _count(usage.get("prompt_tokens"))
+    n_completion_tokens = _count(usage.get("completion_tokens"))
+    declined = _text(message.get("refusal"))
+    if finish_reason == "content_filter" or (declined and not content):
+        why = f"declined: {short(declined)}" if declined else "content policy (answer filtered)"
+        return Refusal(
+            reason=why,
+            teacher=teacher,
+            n_prompt_tokens=n_prompt_tokens,
+            n_completion_tokens=n_completion_tokens,
+            raw=raw,
+            n_attempts=n_attempts,
+            latency_s=latency_s,
+        )
+    return Answer(
+        text=_text(content) or "",
+        finish_reason=finish_reason,
+        teacher=teacher,
+        n_prompt_tokens=n_prompt_tokens,
+        n_completion_tokens=n_completion_tokens,
+        raw=raw,
+        n_attempts=n_attempts,
+        latency_s=latency_s,
+    )
+
+
+def _json(raw: str) -> dict[str, Any]:
+    try:
+        loaded = json.loads(raw)
+    except (ValueError, RecursionError) as failure:
+        raise RetriableError(f"the answer is not JSON ({failure}): {short(raw)!r}") from None
+    if not isinstance(loaded, dict):
+        raise RetriableError(f"the answer is no JSON object: {short(raw)}")
+    return loaded
+
+
+def _first_choice(loaded: dict[str, Any], raw: str) -> dict[str, Any]:
+    choices = loaded.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        raise RetriableError(f"the answer holds no choice with a message: {short(raw)}")
+    return choice
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    # JSON can escape half a surrogate pair, which no file of ours can hold.
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value < 2**63 else None

@@ -1,0 +1,65 @@
+"""What a failed call to an OpenAI-compatible endpoint means for the request, and for the run."""
+
+from typing import TYPE_CHECKING
+
+from llm2llm.teacher.protocol import Refusal, TeacherStoppedError
+from llm2llm.teacher.retry import RetriableError, read_retry_after
+
+if TYPE_CHECKING:
+    from openai import APIError, APIStatusError
+
+_CONTENT_POLICY = {"content_filter", "content_policy_violation"}
+# Codes that no waiting mends, under whatever status an endpoint sends them.
+_NO_CREDIT = {
+    "account_deactivated",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "insufficient_quota",
+}
+_RETRIED_STATUS = {408, 409, 425, 429}
+_STOPPING_STATUS = {
+    401: "the key was refused",
+    402: "payment is due",
+    403: "access was refused",
+    404: "no such address or model",
+    405: "the address takes no chat requests",
+}
+_LONGEST_MESSAGE = 500
+
+
+def judge(failure: "APIError", now: float) -> RetriableError | Refusal | TeacherStoppedError:
+    """Say whether a failed call is tried again, becomes a row, or ends the stage."""
+    from openai import APIStatusError, APITimeoutError
+
+    if isinstance(failure, APIStatusError):
+        return _judge_status(failure, now)
+    if isinstance(failure, APITimeoutError):
+        return RetriableError("no answer in time")
+    cause = failure.__cause__
+    detail = f"{type(cause).__name__}: {cause}" if cause else str(failure)
+    return RetriableError(f"connection failed ({short(detail)})")
+
+
+def _judge_status(
+    failure: "APIStatusError", now: float
+) -> RetriableError | Refusal | TeacherStoppedError:
+    status = failure.status_code
+    codes = {str(failure.code), str(failure.type)}
+    said = f"{status}: {short(failure.message)}"
+    if codes & _NO_CREDIT:
+        return TeacherStoppedError(f"the endpoint has no credit left for this key ({said})")
+    if codes & _CONTENT_POLICY:
+        return Refusal(f"content policy ({said})")
+    if status in _RETRIED_STATUS or status >= 500:
+        wish = read_retry_after(failure.response.headers.get("retry-after"), now)
+        return RetriableError(said, retry_after_s=wish, busy=status == 429)
+    if status in _STOPPING_STATUS or status < 400:
+        meaning = _STOPPING_STATUS.get(status, "the address answers with a redirection")
+        return TeacherStoppedError(f"{meaning} ({said})")
+    return Refusal(f"bad request ({said})")
+
+
+def short(text: str) -> str:
+    """Cut a message from outside to one line of bounded length."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _LONGEST_MESSAGE else flat[: _LONGEST_MESSAGE - 3] + "..."
