@@ -1,0 +1,48 @@
+"""Section `train_iter`: how each student is trained, the control too."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from llm2llm.params.section import Section
+
+
+class LoraParams(Section):
+    """Low-rank adapters; `target_modules` is `all-linear` or names of modules."""
+
+    rank: Annotated[int, Field(ge=1)]
+    alpha: Annotated[float, Field(gt=0)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    target_modules: Literal["all-linear"] | Annotated[list[str], Field(min_length=1)]
+
+
+class TrainIterParams(Section):
+    """`batch_size` rows make one update; a device takes `micro_batch_size` of them at a time.
+
+    `lora` is ignored by `method: full`. `max_tokens` null takes the longest row, at most the
+    model's context; longer rows are left out and counted.
+    """
+
+    method: Literal["full", "lora"]
+    lora: LoraParams
+    epochs: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["linear", "cosine", "constant"]
+    warmup_share: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    adam_beta2: Annotated[float, Field(gt=0, lt=1)]
+    max_grad_norm: Annotated[float, Field(gt=0)] | None
+    batch_size: Annotated[int, Field(ge=1)]
+    micro_batch_size: Annotated[int, Field(ge=1)] | None
+    length_grouped: bool
+    max_tokens: Annotated[int, Field(ge=2)] | None
+    precision: Literal["auto", "fp32", "bf16"]
+    gradient_checkpointing: bool
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _micro_batches_fit(self) -> "TrainIterParams":
+        if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
+            raise ValueError("batch_size is a multiple of micro_batch_size")
+        return self

@@ -1,0 +1,79 @@
+"""Where a student computes: device, threads and precision."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from llm2llm.exceptions import MachineError
+
+Device = Literal["cpu", "cuda"]
+DeviceChoice = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+# The kernel driver makes this file when it has found an NVIDIA card.
+_NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+
+
+def device_for(choice: DeviceChoice, torch_version: str, driver: Path = _NVIDIA_DRIVER) -> Device:
+    """Decide the device without importing torch: `auto` is CUDA where card and build are there.
+
+    CPU builds of torch carry `+cpu` in their version.
+    """
+    if choice != "auto":
+        return choice
+    return "cuda" if driver.exists() and "+cpu" not in torch_version else "cpu"
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import large packages without garbage collection, as all that they make stays alive.
+
+    Measured on torch with transformers' Trainer: 5.0 instead of 6.1 s.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+def set_up(device: Device, threads: int) -> None:
+    """Fix what would make two equal runs in two processes differ; raises MachineError for no GPU.
+
+    Sums are split by the number of threads, so another number gives other bytes.
+    """
+    with importing():
+        import torch
+        import torch.utils.deterministic
+
+    torch.set_num_threads(threads)
+    if torch.get_num_interop_threads() != 1:
+        torch.set_num_interop_threads(1)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise MachineError(
+            "device: found no GPU that torch can use, expected one as an NVIDIA driver is"
+            " loaded or `device: cuda` is set; set `device: cpu`, or mend driver and torch"
+        )
+    torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
+    # Filling memory that is written anyway costs time and hides nothing here.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+
+
+def uses_bf16(precision: Precision, device: Device) -> bool:
+    """Say whether to compute in bf16: `auto` does so where the hardware has it."""
+    if precision == "auto":
+        import torch
+
+        return device == "cuda" and bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return precision == "bf16"
+
+
+def quiet(transformers: Any) -> None:
+    """Keep transformers' own progress bars and warnings out of a stage's output."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()

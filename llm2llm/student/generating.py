@@ -1,0 +1,61 @@
+"""One batch of answers by transformers' generate, greedily."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llm2llm.student.calculator import Calculator
+from llm2llm.student.formatting import end_token_id
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """An answer as the student wrote it; `n_tokens` counts the end token too."""
+
+    text: str
+    truncated: bool
+    n_tokens: int
+
+
+def batches_by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+    """Sort prompts by length, so that a batch holds little padding, and cut them into batches."""
+    order = sorted(range(len(lengths)), key=lambda index: lengths[index])
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def generate_batch(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    calculator: bool,
+) -> list[Generation]:
+    """Answer prompts, given as tokens, which are padded on the left; in their order."""
+    import torch
+    from transformers import GenerationConfig, LogitsProcessorList
+
+    width = max(len(prompt) for prompt in prompts)
+    end, pad = end_token_id(tokenizer), tokenizer.pad_token_id
+    input_ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts])
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+    with torch.inference_mode():
+        output = model.generate(
+            input_ids=input_ids.to(model.device),
+            attention_mask=mask.to(model.device),
+            logits_processor=LogitsProcessorList(
+                [Calculator(tokenizer, width)] if calculator else []
+            ),
+            generation_config=GenerationConfig(
+                max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad, eos_token_id=end
+            ),
+        )
+    return [_generation(row, end, tokenizer) for row in output[:, width:].tolist()]
+
+
+def _generation(tokens: list[int], end: int, tokenizer: Any) -> Generation:
+    truncated = end not in tokens
+    if not truncated:
+        tokens = tokens[: tokens.index(end) + 1]
+    text = tokenizer.decode(tokens, skip_special_tokens=True)
+    return Generation(text, truncated, len(tokens))

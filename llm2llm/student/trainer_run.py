@@ -1,0 +1,156 @@
+"""One training by transformers' Trainer, along a plan made beforehand."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llm2llm.exceptions import StudentError
+from llm2llm.params.train_iter import TrainIterParams
+from llm2llm.student import training_state
+from llm2llm.student.batches import split_update
+from llm2llm.student.compute import importing
+from llm2llm.student.formatting import IGNORED, Encoded
+
+# The loss is looked at this often, and before every training state.
+_LOG_EVERY_STEPS = 20
+
+_SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training: `plan` lists the rows of every update; states are kept in `folder`."""
+
+    rows: Sequence[Encoded]
+    plan: Sequence[Sequence[int]]
+    params: TrainIterParams
+    bf16: bool
+    device: str
+    random_seed: int
+    folder: Path
+    checkpoint_every_steps: int
+    on_progress: Callable[[int, int], None]
+
+
+def train(model: Any, run: Run) -> None:
+    """Train the model in place, from the newest complete training state if there is one.
+
+    Raises StudentError when the loss is no number any more.
+    """
+    with importing():
+        from transformers import Trainer, TrainingArguments
+
+    params = run.params
+    n_parts = params.batch_size // (params.micro_batch_size or params.batch_size)
+    batches = [
+        [run.rows[index] for index in part]
+        for update in run.plan
+        for part in split_update(update, n_parts)
+    ]
+    arguments = TrainingArguments(
+        output_dir=str(run.folder),
+        per_device_train_batch_size=1,  # one item of the data set is one micro-batch
+        gradient_accumulation_steps=n_parts,
+        num_train_epochs=1,  # the plan holds all epochs
+        train_sampling_strategy="sequential",
+        learning_rate=params.learning_rate,
+        lr_scheduler_type=_SCHEDULES[params.schedule],
+        warmup_steps=math.ceil(params.warmup_share * len(run.plan)),
+        weight_decay=params.weight_decay,
+        adam_beta2=params.adam_beta2,
+        max_grad_norm=params.max_grad_norm or 0.0,
+        optim="adamw_torch_fused",
+        bf16=run.bf16,
+        gradient_checkpointing=params.gradient_checkpointing,
+        use_cpu=run.device == "cpu",
+        seed=run.random_seed % 2**32,  # numpy takes no more
+        remove_unused_columns=False,
+        dataloader_pin_memory=run.device == "cuda",
+        logging_strategy="steps",
+        logging_steps=_LOG_EVERY_STEPS,
+        logging_nan_inf_filter=False,
+        save_strategy="no",  # the callback decides
+        report_to="none",
+        disable_tqdm=True,
+        log_level="error",
+    )
+    callback = _callback(run)
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        data_collator=_collator(model),
+        train_dataset=batches,
+        callbacks=[callback],
+    )
+    _silence(trainer)
+    newest = training_state.newest_complete(run.folder)
+    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+
+
+def _silence(trainer: Any) -> None:
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+
+
+def _callback(run: Run) -> Any:
+    from transformers import TrainerCallback
+
+    class _Keeper(TrainerCallback):
+        """Report progress, refuse a loss that is no number, and keep training states."""
+
+        def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+            step, last = state.global_step, state.max_steps
+            run.on_progress(step, last)
+            if step % run.checkpoint_every_steps == 0 and step < last:
+                # Logged first, so that no state with a broken loss is kept.
+                control.should_log = control.should_save = True
+
+        def on_log(
+            self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **_: Any
+        ) -> None:
+            loss = logs.get("loss", 0.0)
+            if not math.isfinite(loss):
+                raise StudentError(
+                    f"training: found a loss of {loss} by step {state.global_step} of"
+                    f" {state.max_steps}, expected a number; lower `train_iter.learning_rate`, or"
+                    " bound `train_iter.max_grad_norm`"
+                )
+
+        def on_save(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+            training_state.complete(run.folder, state.global_step)
+
+    return _Keeper()
+
+
+def _collator(model: Any) -> Callable[[list[list[Encoded]]], dict[str, Any]]:
+    """Make the function that turns one micro-batch into tensors.
+
+    Rows are padded on the right, where a causal model's real tokens never look, so no attention
+    mask is needed. Logits are computed from the first target on, where the model can do that.
+    """
+    import inspect
+
+    import torch
+
+    forward = getattr(model, "get_base_model", lambda: model)().forward
+    keeps_logits = "logits_to_keep" in inspect.signature(forward).parameters
+
+    def collate(items: list[list[Encoded]]) -> dict[str, Any]:
+        (rows,) = items
+        # An empty part of an update: two tokens that no loss falls on.
+        pairs = [(row.input_ids, row.labels) for row in rows] or [([0, 0], [IGNORED, IGNORED])]
+        width = max(len(ids) for ids, _ in pairs)
+        input_ids = [ids + [0] * (width - len(ids)) for ids, _ in pairs]
+        labels = torch.tensor([ids + [IGNORED] * (width - len(ids)) for _, ids in pairs])
+        batch: dict[str, Any] = {"input_ids": torch.tensor(input_ids), "labels": labels}
+        if keeps_logits and rows:
+            # The token before the first target predicts it.
+            first = max(0, min(row.n_prompt for row in rows) - 1)
+            batch["labels"] = labels[:, first:]
+            batch["logits_to_keep"] = width - first
+        return batch
+
+    return collate

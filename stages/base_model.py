@@ -1,0 +1,32 @@
+"""Find, fetch or make the base model that every training starts from."""
+
+from pathlib import Path
+
+from llm2llm.files import link_or_copy, replacing_folder
+from llm2llm.params.base_model import BaseModelParams
+from llm2llm.params.loading import load_section
+from llm2llm.progress import progress
+from llm2llm.stage import PARAMS, run, say, store, waiting
+from llm2llm.student.base import EMBEDDED, describe_embedded, describe_outside, write_base
+from llm2llm.student.embedded_store import embedded_model
+
+
+def main() -> None:
+    """Write data/base/."""
+    params = load_section(PARAMS, "base_model", BaseModelParams)
+    with replacing_folder(Path("data/base")) as folder:
+        if params.model == EMBEDDED:
+            with progress("base-model") as advance:
+                made = embedded_model(params, store=store(), on_wait=waiting, on_progress=advance)
+            (folder / "model").mkdir()
+            for path in sorted(made.iterdir()):
+                link_or_copy(path, folder / "model" / path.name)
+            base = describe_embedded(folder / "model")
+        else:
+            base = describe_outside(params.model, params.revision)
+        write_base(folder, base)
+    say(f"base-model: {base.model} ({base.kind}), digest {base.digest[:12]}")
+
+
+if __name__ == "__main__":
+    run(main)
