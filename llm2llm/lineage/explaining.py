@@ -1,0 +1,207 @@
+"""Trace one example back to the seed, the wrong answer, the request and the gates behind it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from llm2llm.exceptions import DataError
+from llm2llm.files import read_json
+from llm2llm.lineage.chain import Asked, Explanation, Outcome, Sibling, WrongAnswer
+from llm2llm.lineage.finding import RejectedCandidate, content_id, find_example
+from llm2llm.lineage.run import Run, open_run, rows, scan
+from llm2llm.records.errors import SeedError
+from llm2llm.records.examples import Example
+from llm2llm.records.predictions import Prediction
+from llm2llm.records.responses import Response
+from llm2llm.records.screened import Kept, Rejected
+from llm2llm.records.split import SplitRow
+
+
+def explain(root: Path, given: str) -> Explanation:
+    """Explain the example, seed or rejected candidate whose id is, or starts with, `given`."""
+    run = open_run(root)
+    found = find_example(run, given)
+    if isinstance(found, RejectedCandidate):
+        return _explain_rejected(run, found)
+    sets = [number for number in run.sets() if _holds(run.examples(number), found)]
+    example = rows(run.examples(sets[-1]), Example, example_id=found)[0]
+    if example.iteration is None or example.request_id is None:
+        return Explanation(
+            kind="seed",
+            example_id=found,
+            input=example.input,
+            target=example.target,
+            sets=sets,
+            exported=_exported(run, found),
+            seed=_seed(run, found),
+            verdicts=verdicts(run, found),
+            wrong_answer=None,
+            request=None,
+            screening=None,
+            siblings=[],
+        )
+    iteration = example.iteration
+    kept = _one(run, iteration, "screened/kept.parquet", Kept, example_id=found)
+    return Explanation(
+        kind="augmented",
+        example_id=found,
+        input=example.input,
+        target=example.target,
+        sets=sets,
+        exported=_exported(run, found),
+        seed=_seed(run, example.seed_id),
+        verdicts=[],
+        wrong_answer=_wrong_answer(run, iteration, example.seed_id, example.checkpoint),
+        request=_asked(run, iteration, example.request_id),
+        screening=Outcome(
+            kept=True,
+            gate_version=kept.gate_version,
+            gates_passed=_leakage_gates(run, iteration),
+            gate=None,
+            reason=None,
+            reference_id=None,
+            score=None,
+            nearest_test_id=kept.nearest_test_id,
+            nearest_test_score=kept.nearest_test_score,
+            nearest_train_id=kept.nearest_train_id,
+            nearest_train_score=kept.nearest_train_score,
+        ),
+        siblings=_siblings(run, iteration, example.request_id, found),
+    )
+
+
+def verdicts(run: Run, seed_id: str) -> list[str]:
+    """List what students 0, 1, ... made of a seed, as far as they have answered."""
+    found = []
+    for iteration in range(run.n_iterations + 1):
+        path = run.predictions(iteration)
+        if not path.exists():
+            break
+        found += [p.verdict for p in rows(path, Prediction, split="seed", example_id=seed_id)]
+    return found
+
+
+def _explain_rejected(run: Run, found: RejectedCandidate) -> Explanation:
+    row, iteration = found.row, found.iteration
+    return Explanation(
+        kind="rejected",
+        example_id=found.candidate_id,
+        input=row.input or "",
+        target=row.target or "",
+        sets=[],
+        exported=False,
+        seed=_seed(run, row.seed_id),
+        verdicts=[],
+        wrong_answer=_wrong_answer(run, iteration, row.seed_id, _checkpoint(run, iteration)),
+        request=_asked(run, iteration, row.request_id),
+        screening=Outcome(
+            kept=False,
+            gate_version=row.gate_version,
+            gates_passed=_passed_before(row.gate, _leakage_gates(run, iteration)),
+            gate=row.gate,
+            reason=row.reason,
+            reference_id=row.reference_id,
+            score=row.score,
+            nearest_test_id=None,
+            nearest_test_score=None,
+            nearest_train_id=None,
+            nearest_train_score=None,
+        ),
+        siblings=_siblings(run, iteration, row.request_id, found.candidate_id),
+    )
+
+
+def _holds(path: Path, name: str) -> bool:
+    return not scan(path, Example).filter(example_id=name).select("example_id").collect().is_empty()
+
+
+def _exported(run: Run, name: str) -> bool:
+    return run.exported().exists() and _holds(run.exported(), name)
+
+
+def _checkpoint(run: Run, iteration: int) -> str | None:
+    path = run.in_iteration(iteration, "student/manifest.json")
+    return str(read_json(path)["checkpoint_sha256"]) if path.exists() else None
+
+
+def _one(run: Run, iteration: int, name: str, record: type[Any], **equals: str) -> Any:
+    path = run.in_iteration(iteration, name)
+    found = rows(path, record, **equals)
+    if len(found) != 1:
+        wanted = ", ".join(f"{field} {value}" for field, value in equals.items())
+        raise DataError(
+            f"{path}: found {len(found)} rows with {wanted}, expected 1; the file and the set are"
+            " of different runs: `dvc repro` (or `dvc checkout`) brings them together"
+        )
+    return found[0]
+
+
+def _seed(run: Run, seed_id: str) -> SplitRow:
+    found = rows(run.split("seed"), SplitRow, example_id=seed_id)
+    if not found:
+        raise DataError(
+            f"{run.split('seed')}: no row {seed_id}; the file and the set are of different runs:"
+            " `dvc repro` (or `dvc checkout`) brings them together"
+        )
+    return found[0]
+
+
+def _wrong_answer(run: Run, iteration: int, seed_id: str, checkpoint: str | None) -> WrongAnswer:
+    error: SeedError = _one(run, iteration, "errors.parquet", SeedError, seed_id=seed_id)
+    return WrongAnswer(
+        iteration=iteration,
+        checkpoint=checkpoint,
+        verdict=error.verdict,
+        text=error.text,
+        answer=error.answer,
+        n_wrong_in_a_row=error.n_wrong_in_a_row,
+        ever_right=error.ever_right,
+    )
+
+
+def _asked(run: Run, iteration: int, request_id: str) -> Asked:
+    response: Response = _one(run, iteration, "responses.parquet", Response, request_id=request_id)
+    return Asked(
+        request_id=request_id,
+        draw=response.draw,
+        prompt_sha256=response.prompt_sha256,
+        teacher=response.teacher,
+        messages=json.loads(response.messages),
+        status=response.status,
+        text=response.text,
+        finish_reason=response.finish_reason,
+        n_prompt_tokens=response.n_prompt_tokens,
+        n_completion_tokens=response.n_completion_tokens,
+    )
+
+
+def _leakage_gates(run: Run, iteration: int) -> list[str]:
+    """Name the leakage gates of an iteration, in order, as its certificate does."""
+    path = run.in_iteration(iteration, "screened/certificate.json")
+    try:
+        return [str(gate["gate"]) for gate in read_json(path)["gates"]]
+    except (KeyError, TypeError):
+        raise DataError(
+            f"{path}: found no list of gates, expected `gates` with the name of each; another"
+            f" version wrote it: `dvc repro --force dedupe-against-test@{iteration}`"
+        ) from None
+
+
+def _passed_before(gate: str, gates: list[str]) -> list[str]:
+    """List the leakage gates before the one that stopped a candidate.
+
+    Duplicates are looked for after all of them, everything else before.
+    """
+    if gate == "duplicate":
+        return gates
+    return gates[: gates.index(gate)] if gate in gates else []
+
+
+def _siblings(run: Run, iteration: int, request_id: str, but: str) -> list[Sibling]:
+    kept_path = run.in_iteration(iteration, "screened/kept.parquet")
+    rejected_path = run.in_iteration(iteration, "screened/rejected.parquet")
+    kept = rows(kept_path, Kept, request_id=request_id)
+    siblings = [Sibling(row.example_id, True, None, None) for row in kept]
+    for row in rows(rejected_path, Rejected, request_id=request_id):
+        siblings.append(Sibling(content_id(row), False, row.gate, row.reason))
+    return [sibling for sibling in siblings if sibling.candidate_id != but]

@@ -1,0 +1,82 @@
+"""Where the files of a run lie, and lazy looks into them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from llm2llm.exceptions import DataError
+from llm2llm.params.loading import load_value
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A project folder and the number of augmentations that its params.yaml asks for."""
+
+    root: Path
+    n_iterations: int
+
+    def split(self, name: str) -> Path:
+        """Name the rows of one part of the raw data: seed, dev, rest or test."""
+        return self.root / "data" / "split" / f"{name}.parquet"
+
+    def in_set(self, number: int, name: str) -> Path:
+        """Name a file of set `number`."""
+        return self.root / "data" / "sets" / str(number) / name
+
+    def in_iteration(self, iteration: int, name: str) -> Path:
+        """Name a file of one iteration."""
+        return self.root / "data" / "iterations" / str(iteration) / name
+
+    def examples(self, number: int) -> Path:
+        """Name the examples of set `number`."""
+        return self.in_set(number, "examples.parquet")
+
+    def predictions(self, iteration: int) -> Path:
+        """Name what student `iteration` answered."""
+        return self.in_iteration(iteration, "predictions.parquet")
+
+    def control(self) -> Path:
+        """Name what the equal-updates control answered."""
+        return self.root / "data" / "control" / "predictions.parquet"
+
+    def exported(self) -> Path:
+        """Name the examples of the release bundle."""
+        return self.root / "data" / "export" / "dataset.parquet"
+
+    def sets(self) -> list[int]:
+        """List the sets that are there, in order, up to the last one the run asks for."""
+        numbers = range(self.n_iterations + 1)
+        return [number for number in numbers if self.examples(number).exists()]
+
+
+def open_run(root: Path) -> Run:
+    """Read how far the run in this folder is to go; raises ParamsError without params.yaml."""
+    return Run(root, load_value(root / "params.yaml", "iterations", int))
+
+
+def scan(path: Path, record: type[Any]) -> "pl.LazyFrame":
+    """Open a Parquet file lazily, after a look at its schema; raises DataError as a read would."""
+    import polars as pl
+    import pyarrow.parquet as pq
+
+    from llm2llm.files import read_table, schema_of
+
+    try:
+        fits = pq.read_schema(path).equals(schema_of(record))
+    except (OSError, ValueError):
+        fits = False
+    if not fits:
+        read_table(path, record)
+        raise DataError(f"{path}: changed while it was read; run the command again")
+    return pl.scan_parquet(path)
+
+
+def rows(path: Path, record: type[Record], **equals: str | int) -> list[Record]:
+    """Fetch the records whose fields have these values; nothing else leaves the file."""
+    frame = scan(path, record).filter(**equals).collect()
+    return [record(**row) for row in frame.iter_rows(named=True)]
