@@ -1,0 +1,213 @@
+"""Screen candidates: parse, check validity, compare with the test set and the training side."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from llm2llm.duplicates import Item, Nearest, find_duplicates
+from llm2llm.exceptions import CountError
+from llm2llm.ids import Json, example_id
+from llm2llm.leakage.certificate import certify
+from llm2llm.leakage.gate import Text
+from llm2llm.leakage.gates import REASONS, LeakageGates, build_gates
+from llm2llm.leakage.normalize import words
+from llm2llm.leakage.planted import check_planted
+from llm2llm.leakage.rouge import RougeIndex
+from llm2llm.params.dedupe_against_test import DedupeParams
+from llm2llm.parsing import Candidate, Unparsable, parse_candidates
+from llm2llm.records.examples import Example
+from llm2llm.records.responses import Response
+from llm2llm.records.screened import Kept, Rejected
+from llm2llm.records.split import SplitRow
+from llm2llm.tasks.sections import AnswerFormat, LeakagePolicy, ResponseFormat, Validity
+from llm2llm.validity import invalid_reason
+
+_CHUNK = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """Every candidate, kept or rejected, each list in request order, and the certificate."""
+
+    kept: list[Kept]
+    rejected: list[Rejected]
+    certificate: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What stopped a candidate."""
+
+    gate: str
+    reason: str
+    reference_id: str | None = None
+    score: float | None = None
+
+
+@dataclass(slots=True)
+class _Row:
+    """A candidate on its way through the gates; no candidate: an unparsable response."""
+
+    response: Response
+    position: int
+    candidate: Candidate | None
+    verdict: _Verdict | None = None
+    nearest_train: Nearest | None = None
+
+    def item(self) -> Item:
+        assert self.candidate is not None
+        return Item(example_id(self.candidate.input, self.candidate.target), self.candidate.input)
+
+
+def screen(
+    responses: Sequence[Response],
+    examples: Sequence[Example],
+    test: Sequence[SplitRow],
+    rest: Sequence[SplitRow],
+    *,
+    response_format: ResponseFormat,
+    answer_format: AnswerFormat,
+    validity: Validity,
+    policy: LeakagePolicy,
+    params: DedupeParams,
+    on_progress: Callable[[int, int], None],
+) -> Screened:
+    """Put every candidate through the gates in order: the first that stops it gives the reason.
+
+    Without responses the gates are built, tried on planted leaks and certified all the same.
+    Raises LeakageCheckError where the check cannot vouch for its result, CountError where a
+    candidate would be lost or doubled.
+    """
+    seeds = {example.example_id: example for example in examples if example.origin == "seed"}
+    gates = build_gates(test, rest, [seed.input for seed in seeds.values()], policy, params)
+    recall = check_planted(gates, test, params.n_planted)
+    rows = _parsed(responses, seeds, response_format)
+    for row in rows:
+        if row.candidate is not None:
+            target = seeds[row.response.seed_id].target
+            reason = invalid_reason(row.candidate, target, answer_format, validity)
+            row.verdict = _Verdict("validity", reason) if reason else None
+    _check_against_test(_left(rows), gates, test, on_progress)
+    _check_for_duplicates(_left(rows), examples, params.duplicate_cut)
+    version = gates.version(params.duplicate_cut)
+    kept = _kept(_left(rows), test, version)
+    rejected = [_rejected(row, row.verdict, version) for row in rows if row.verdict]
+    _balance(responses, rows, kept, rejected)
+    n_candidates = sum(row.candidate is not None for row in rows)
+    certificate = certify(gates, recall, test, policy, params, n_candidates, kept, rejected)
+    return Screened(kept, rejected, certificate)
+
+
+def _left(rows: Sequence[_Row]) -> list[_Row]:
+    return [row for row in rows if row.verdict is None]
+
+
+def _parsed(
+    responses: Sequence[Response], seeds: dict[str, Example], response_format: ResponseFormat
+) -> list[_Row]:
+    rows = []
+    for response in responses:
+        if response.status != "answered":
+            continue
+        if response.seed_id not in seeds:
+            raise CountError(
+                f"request {response.request_id}: seed {response.seed_id} is not in the set, "
+                "expected a seed; run `dvc repro --force` from teacher-batch on"
+            )
+        target = seeds[response.seed_id].target
+        parsed = parse_candidates(response.text or "", response_format, target)
+        if isinstance(parsed, Unparsable):
+            rows.append(_Row(response, 0, None, _Verdict("parse", parsed.reason)))
+        else:
+            rows.extend(_Row(response, place, found) for place, found in enumerate(parsed))
+    return rows
+
+
+def _check_against_test(
+    rows: Sequence[_Row],
+    gates: LeakageGates,
+    test: Sequence[SplitRow],
+    on_progress: Callable[[int, int], None],
+) -> None:
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows[start : start + _CHUNK]
+        texts = [Text(row.candidate.input, row.candidate.target) for row in chunk if row.candidate]
+        for row, flag in zip(chunk, gates.check(texts), strict=True):
+            if flag is not None:
+                reference_id = test[flag.reference].example_id
+                row.verdict = _Verdict(flag.gate, REASONS[flag.gate], reference_id, flag.score)
+        on_progress(start + len(chunk), len(rows))
+
+
+def _check_for_duplicates(rows: Sequence[_Row], examples: Sequence[Example], cut: float) -> None:
+    items = [Item(example.example_id, example.input) for example in examples]
+    for row, nearest in zip(
+        rows, find_duplicates([row.item() for row in rows], items, cut), strict=True
+    ):
+        row.nearest_train = nearest
+        if nearest.reason is not None:
+            row.verdict = _Verdict("duplicate", nearest.reason, nearest.reference_id, nearest.score)
+
+
+def _kept(rows: Sequence[_Row], test: Sequence[SplitRow], version: str) -> list[Kept]:
+    index = RougeIndex([words(row.input) for row in test])
+    matches = index.nearest([words(row.item().input) for row in rows], 0)
+    kept = []
+    for row, match in zip(rows, matches, strict=True):
+        assert row.candidate is not None and row.nearest_train is not None
+        kept.append(
+            Kept(
+                example_id=row.item().example_id,
+                seed_id=row.response.seed_id,
+                request_id=row.response.request_id,
+                input=row.candidate.input,
+                target=row.candidate.target,
+                gate_version=version,
+                nearest_test_id=test[match.reference].example_id if match else None,
+                nearest_test_score=match.score if match else None,
+                nearest_train_id=row.nearest_train.reference_id,
+                nearest_train_score=row.nearest_train.score,
+            )
+        )
+    return kept
+
+
+def _rejected(row: _Row, verdict: _Verdict, version: str) -> Rejected:
+    return Rejected(
+        request_id=row.response.request_id,
+        seed_id=row.response.seed_id,
+        position=row.position,
+        input=row.candidate.input if row.candidate else None,
+        target=row.candidate.target if row.candidate else None,
+        gate=verdict.gate,
+        reason=verdict.reason,
+        reference_id=verdict.reference_id,
+        score=verdict.score,
+        gate_version=version,
+    )
+
+
+def _balance(
+    responses: Sequence[Response],
+    rows: Sequence[_Row],
+    kept: Sequence[Kept],
+    rejected: Sequence[Rejected],
+) -> None:
+    answered = Counter(r.request_id for r in responses if r.status == "answered")
+    doubled = [request_id for request_id, n in answered.items() if n > 1]
+    if doubled:
+        raise CountError(
+            f"request {doubled[0]} was answered {answered[doubled[0]]} times, expected once; "
+            "run `dvc repro --force` from teacher-batch on"
+        )
+    outcomes = {row.request_id for row in kept} | {row.request_id for row in rejected}
+    if outcomes != answered.keys():
+        raise CountError(
+            f"{len(outcomes)} of {len(answered)} answered requests have an outcome, expected all; "
+            "report this as a fault of llm2llm"
+        )
+    if len(kept) + len(rejected) != len(rows):
+        raise CountError(
+            f"{len(rows)} candidates and unparsable responses, {len(kept)} kept and "
+            f"{len(rejected)} rejected, which should add up; report this as a fault of llm2llm"
+        )

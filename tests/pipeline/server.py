@@ -1,0 +1,34 @@
+"""A teacher behind a real HTTP server, for whole runs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).resolve().parents[1] / "teacher_server.py"
+
+
+class Server:
+    """A running server with a log of what it was asked."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        """Start it on a port that the system chooses."""
+        self.log = folder / "requests.log"
+        options = ("--port", "0", "--kind", kind, "--log", str(self.log))
+        self.process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), *options], stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().strip()
+
+    def asked(self) -> list[str]:
+        """Name each request that was answered, in the order of the answers; equal, equal name."""
+        if not self.log.exists():
+            return []
+        lines = [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+        return [line["request"] for line in lines if line["event"] == "answered"]
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait()
