@@ -77,17 +77,26 @@ def main() -> None:
     rows = []
     for random_seed in options.random_seeds:
         metrics = run(folder / f"seed-{random_seed}", random_seed, folder / "cache")
-        by_iteration = [100 * share for share in metrics["test_accuracy_by_iteration"]]
-        control = 100 * metrics["control_test_accuracy"]
-        rows.append((random_seed, by_iteration, control, metrics["n_examples"]))
+        of = metrics["iterations"]
+        by_iteration = [100 * of[str(i)]["test_accuracy"] for i in range(len(of))]
+        control = 100 * metrics["control"]["test_accuracy"]
+        rows.append((random_seed, by_iteration, control, metrics["final"]["n_examples"]))
         print(f"random_seed {random_seed}: {by_iteration} control {control:.1f}", file=sys.stderr)
     n = len(rows[0][1])
-    print("| random_seed | examples | " + " | ".join(f"iteration {i}" for i in range(n)) + " | control | final - control |")
+    print(
+        "| random_seed | examples | "
+        + " | ".join(f"iteration {i}" for i in range(n))
+        + " | control | final - control |"
+    )
     print("|" + "---|" * (n + 4))
     for random_seed, curve, control, n_examples in rows:
         cells = " | ".join(f"{value:.1f}" for value in curve)
-        print(f"| {random_seed} | {n_examples} | {cells} | {control:.1f} | {curve[-1] - control:+.1f} |")
-    cells = " | ".join(f"{statistics.mean(curve[i] for _, curve, _, _ in rows):.1f}" for i in range(n))
+        print(
+            f"| {random_seed} | {n_examples} | {cells} | {control:.1f} | {curve[-1] - control:+.1f} |"
+        )
+    cells = " | ".join(
+        f"{statistics.mean(curve[i] for _, curve, _, _ in rows):.1f}" for i in range(n)
+    )
     difference = interval([curve[-1] - control for _, curve, control, _ in rows])
     control = statistics.mean(control for _, _, control, _ in rows)
     print(f"| mean | | {cells} | {control:.1f} | {difference} |")

@@ -9,11 +9,12 @@ from llm2llm.exceptions import CountError, DataError, ParamsError
 from llm2llm.ids import Json, canonical_json, sha256_json
 from llm2llm.ledger.database import Entry
 from llm2llm.ledger.identity import request_id
+from llm2llm.parsing import Unparsable, parse_candidates
 from llm2llm.prompts import check_template, render
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
 from llm2llm.records.responses import Response
-from llm2llm.tasks.sections import TeacherPrompt
+from llm2llm.tasks.sections import ResponseFormat, TeacherPrompt
 from llm2llm.teacher.protocol import Message, TeacherRequest
 from llm2llm.teacher.sending import describe
 
@@ -94,6 +95,11 @@ def ask_teacher(
     responses = [row for of_seed in rows.values() for row in of_seed]
     _balance(responses, n_sent)
     return responses
+
+
+def unparsable(response: ResponseFormat) -> Callable[[str, str], bool]:
+    """Make the usual `wants_retry`: an answer in which no candidate can be read."""
+    return lambda text, target: isinstance(parse_candidates(text, response, target), Unparsable)
 
 
 def check_prompt(prompt: TeacherPrompt) -> list[str]:

@@ -88,7 +88,7 @@ def _balance(
             f" {len(served)}; differing: {', '.join(sorted(asked ^ served)[:5])}"
         )
     answered = {r.request_id for r in done.responses if r.status == "answered"}
-    outcome = {row.request_id for row in (*done.kept, *done.rejected)}
+    outcome = {row.request_id for row in done.kept} | {row.request_id for row in done.rejected}
     if answered != outcome:
         raise CountError(
             f"{where}: {len(answered)} responses were answered, screening accounts for"

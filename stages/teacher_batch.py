@@ -1,19 +1,16 @@
 """Ask the teacher for new examples like the seeds that the student got wrong."""
 
 import os
-import threading
 import time
-from functools import partial
 from pathlib import Path
 
 from llm2llm.files import read_records, write_records
-from llm2llm.generation import ask_teacher
+from llm2llm.generation import ask_teacher, unparsable
 from llm2llm.ids import sha256_file, sha256_json
 from llm2llm.ledger.database import Ledger
 from llm2llm.params.loading import load_section, load_value
 from llm2llm.params.runtime import RuntimeParams
 from llm2llm.params.teacher_batch import TeacherBatchParams
-from llm2llm.parsing import Unparsable, parse_candidates
 from llm2llm.progress import progress
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
@@ -22,7 +19,6 @@ from llm2llm.stage import PARAMS, run_iteration, say, store, waiting
 from llm2llm.tasks.sections import TeacherPrompt
 from llm2llm.teacher.backends import make_sender
 from llm2llm.teacher.bought import refuse_to_pay_again
-from llm2llm.teacher.sending import Sender
 from llm2llm.work import unit_of_work
 
 LOCK = Path("stages/dvc.lock")
@@ -35,46 +31,37 @@ def main(iteration: int) -> None:
     runtime = load_section(PARAMS, "runtime", RuntimeParams)
     random_seed = load_value(PARAMS, "random_seed", int)
     prompt = load_section(Path(load_value(PARAMS, "task", str)), "teacher", TeacherPrompt)
-    paths = [
-        f"data/iterations/{iteration}/errors.parquet",
-        f"data/sets/{iteration}/examples.parquet",
-    ]
-    errors = read_records(Path(paths[0]), SeedError)
-    examples = read_records(Path(paths[1]), Example)
-    inputs = [sha256_file(Path(path)) for path in paths]
-    key = sha256_json([name, *inputs, random_seed, params.model_dump(), prompt.model_dump()])
-    key_variable = params.openai.api_key_env
-
-    def sender() -> Sender:
-        return make_sender(
-            params,
-            runtime,
-            prompt.response,
-            os.environ.get(key_variable) if key_variable else None,
-            Ledger(store()),
-            say=lambda text: say(f"{name}: {text}"),
-            may_pay=partial(refuse_to_pay_again, f"teacher-batch@{iteration}", LOCK),
-            now=time.time,
-            stop=threading.Event(),
-        )
-
+    files = (
+        Path(f"data/iterations/{iteration}/errors.parquet"),
+        Path(f"data/sets/{iteration}/examples.parquet"),
+    )
+    errors, examples = read_records(files[0], SeedError), read_records(files[1], Example)
+    sections = [params.model_dump(), prompt.model_dump()]
+    key = sha256_json([name, random_seed, *sections, *(sha256_file(file) for file in files)])
     with unit_of_work(store(), key, waiting), progress(name) as advance:
         responses = ask_teacher(
             errors,
             examples,
-            make_sender=sender,
+            make_sender=lambda: make_sender(
+                params,
+                runtime,
+                prompt.response,
+                os.environ.get(params.openai.api_key_env or ""),
+                Ledger(store()),
+                say=lambda text: say(f"{name}: {text}"),
+                may_pay=lambda n: refuse_to_pay_again(f"teacher-batch@{iteration}", LOCK, n),
+                now=time.time,
+            ),
             prompt=prompt,
             attempts=params.attempts,
             random_seed=random_seed,
             iteration=iteration,
-            wants_retry=lambda text, target: isinstance(
-                parse_candidates(text, prompt.response, target), Unparsable
-            ),
+            wants_retry=unparsable(prompt.response),
             on_progress=advance,
         )
-        write_records(Path(f"data/iterations/{iteration}/responses.parquet"), Response, responses)
-    n_answered = sum(response.status == "answered" for response in responses)
-    n_failed = len(responses) - n_answered
+        write_records(files[0].with_name("responses.parquet"), Response, responses)
+    n_failed = sum(response.status == "failed" for response in responses)
+    n_answered = len(responses) - n_failed
     say(f"{name}: {len(responses)} requests = {n_answered} answered + {n_failed} failed")
 
 

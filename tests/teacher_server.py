@@ -155,6 +155,7 @@ class TeacherServer(ThreadingHTTPServer):
         self.authorizations: list[str | None] = []
         self.received: list[str] = []
         self.answered: list[str] = []
+        self.n_open = 0
         self.n_in_flight = 0
         self.most_in_flight = 0
         self.seen: Counter[str] = Counter()
@@ -172,6 +173,11 @@ class TeacherServer(ThreadingHTTPServer):
                 with self.log.open("a", encoding="utf-8") as stream:
                     stream.write(json.dumps({"event": event, "request": name}) + "\n")
 
+    def wait_idle(self) -> None:
+        """Wait until every request is noted: a client may read its answer before that."""
+        while self.n_open:
+            time.sleep(0.005)
+
     def handle_error(self, *_: Any) -> None:
         """Say nothing: clients that are killed in the middle are the point of some tests."""
 
@@ -187,6 +193,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer one chat request as the script says."""
+        with self.server.lock:
+            self.server.n_open += 1
+        try:
+            self._serve()
+        finally:
+            with self.server.lock:
+                self.server.n_open -= 1
+
+    def _serve(self) -> None:
         server = self.server
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         content = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]

@@ -658,7 +658,7 @@ def test_only_missing_answers_of_paid_backends_are_stopped(tmp_path: Path) -> No
     def make(params: TeacherBatchParams, runtime: RuntimeParams) -> Sender:
         return make_sender(
             params, runtime, RESPONSE, None, Ledger(tmp_path),
-            say=lambda _text: None, may_pay=refuse, now=lambda: NOW, stop=threading.Event(),
+            say=lambda _text: None, may_pay=refuse, now=lambda: NOW,
         )  # fmt: skip
 
     errors = [seed_error(1), seed_error(2)]
@@ -686,7 +686,7 @@ def _ask_over_http(url: str, store: Path, n_errors: int, concurrency: int) -> li
     def make() -> Sender:
         return make_sender(
             params, limits, RESPONSE, None, Ledger(store),
-            say=lambda _text: None, may_pay=lambda _n: None, now=time.time, stop=threading.Event(),
+            say=lambda _text: None, may_pay=lambda _n: None, now=time.time,
         )  # fmt: skip
 
     return ask([seed_error(n) for n in range(n_errors)], make)
@@ -721,6 +721,7 @@ def test_kill_in_the_middle_sends_no_answered_request_again(tmp_path: Path) -> N
         first_run[0] = False
         dead.set()
         rows = _ask_over_http(server.url, tmp_path / "a", n_errors, concurrency)
+        server.wait_idle()
         answered = Counter(server.answered)
         assert len(rows) == n_errors
         assert set(answered.values()) == {1}

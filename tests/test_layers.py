@@ -15,7 +15,7 @@ LAYERS = [
     {"tasks", "prompts", "parsing", "answers", "arithmetic", "raw"},
     {"ledger", "leakage", "duplicates"},
     {"student", "teacher"},
-    {"grading", "generation", "screening", "subsampling", "merging"},
+    {"grading", "generation", "validity", "screening", "measuring", "subsampling", "merging"},
     {"lineage", "reporting", "exporting"},
     {"stage", "cli"},
 ]

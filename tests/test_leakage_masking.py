@@ -49,3 +49,11 @@ def test_other_words_stay(masker: Masker) -> None:
 def test_capitals_throughout_are_not_all_names(masker: Masker) -> None:
     """In text without small letters only known names are masked."""
     assert masker.mask("HOW MANY DID NATALIA SELL") == ["how", "many", "did", NAME, "sell"]
+
+
+def test_a_word_also_seen_in_small_letters_is_no_known_name() -> None:
+    """`may` stays a word though May was seen as a name within a sentence."""
+    masker = Masker.learn(["He left in May as he may do and so did I"])
+    assert masker.mask("you may go") == ["you", "may", "go"]
+    assert masker.mask("gone in May") == ["gone", "in", NAME]
+    assert masker.names == frozenset()

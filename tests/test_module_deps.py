@@ -39,8 +39,9 @@ def test_params_name_exactly_the_sections_read(name: str, stage: dict) -> None:
             is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
             if is_call and node.func.id in {"load_section", "load_value"}:
                 source, key = node.args[0], node.args[1]
-                if isinstance(key, ast.Constant) and isinstance(source, ast.Name):
-                    read.add(("" if source.id == "PARAMS" else "task.") + key.value)
+                if isinstance(key, ast.Constant):
+                    is_params = isinstance(source, ast.Name) and source.id == "PARAMS"
+                    read.add(("" if is_params else "task.") + key.value)
     declared: set[str] = set()
     for param in stage.get("params", []):
         if isinstance(param, str):

@@ -448,6 +448,7 @@ def test_no_more_than_the_limit_at_once() -> None:
             thread.start()
         for thread in threads:
             thread.join()
+        server.wait_idle()
         assert len(server.answered) == 12
         assert 1 <= server.most_in_flight <= 3
 

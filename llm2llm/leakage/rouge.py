@@ -59,7 +59,7 @@ class RougeIndex:
             )
             n_words = np.array([len(query) for query in block], dtype=np.int64)
             scores = lengthened(lcs, n_words[:, None], self._n_words[None, :], extra_words)
-            yield from scores
+            yield from np.where(lcs > 0, scores, 0.0)
 
     def _encode(self, text: Words) -> str:
         return "".join(self._characters.get(word, _UNKNOWN) for word in text)

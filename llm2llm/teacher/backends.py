@@ -62,7 +62,6 @@ def make_sender(
     say: Callable[[str], None],
     may_pay: Callable[[int], None],
     now: Callable[[], float],
-    stop: threading.Event,
 ) -> Sender:
     """Make the sender to that teacher.
 
@@ -70,6 +69,7 @@ def make_sender(
     the ledger lacks before they are sent, unless `runtime.pay_again` is on.
     """
     free = params.backend in FREE
+    stop = threading.Event()
     return Sender(
         make_teacher(params, runtime, response_format, api_key, now=now, stop=stop),
         ledger,

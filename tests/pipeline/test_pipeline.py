@@ -88,7 +88,7 @@ def test_a_run_ends_with_set_report_and_export(finished: Project) -> None:
     for name, sha256 in history["iterations"][0]["files"].items():
         assert sha256_file(finished.root / name) == sha256
     metrics = json.loads((finished.root / "data/report/metrics.json").read_text())
-    assert metrics["n_examples"] == len(sets[1])
+    assert metrics["final"]["n_examples"] == len(sets[1])
     exported = finished.root / "data/export/chat.jsonl"
     assert len(exported.read_text(encoding="utf-8").splitlines()) == len(sets[1])
 
