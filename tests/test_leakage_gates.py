@@ -1,6 +1,7 @@
 """Claims about the gates against the test set together."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,10 +21,11 @@ from llm2llm.exceptions import LeakageCheckError
 from llm2llm.leakage.coverage import CoverageGate
 from llm2llm.leakage.exact import ExactGate, find_leaked
 from llm2llm.leakage.gate import Match, Text
-from llm2llm.leakage.gates import LeakageGates, build_gates
+from llm2llm.leakage.gates import REASONS, LeakageGates, build_gates
 from llm2llm.leakage.masking import Masker
 from llm2llm.leakage.normalize import exact_keys
 from llm2llm.leakage.rouge import RougeGate
+from llm2llm.params.dedupe_against_test import DedupeParams, GateCut
 from llm2llm.records.split import SplitRow
 from llm2llm.tasks.sections import LeakagePolicy
 
@@ -156,3 +158,11 @@ def test_find_leaked_names_rows_and_items() -> None:
 def test_a_masker_without_names_still_masks_numbers() -> None:
     """A masker that learned from nothing treats capitals within sentences as names."""
     assert Masker.learn([]).mask("so Zoe has 5") == ["so", "<name>", "has", "<number>"]
+
+
+def test_docs_name_every_key_and_gate() -> None:
+    """docs/leakage.md has a row for every key of the section and every gate."""
+    text = (Path(__file__).parent.parent / "docs/leakage.md").read_text(encoding="utf-8")
+    keys = [*DedupeParams.model_fields, *GateCut.model_fields]
+    gates = ["parse", "validity", *REASONS, "duplicate"]
+    assert [name for name in [*keys, *gates] if f"`{name}`" not in text] == []

@@ -104,7 +104,7 @@ def _task(params: Path, name: str) -> list[str]:
         return [f"{path}: {line}" for line in found]
     lines = check_template(task.student.prompt, {"input"})
     found += [f"{path}: `student.prompt`: {line}" for line in lines]
-    allowed = {"input", "target", "answer", "student_text"}
+    allowed = {"input", "target", "student_text"}
     for key, template in (("system", task.teacher.system), ("user", task.teacher.user)):
         lines = check_template(template or "", allowed)
         found += [f"{path}: `teacher.{key}`: {line}" for line in lines]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from llm2llm.ids import sha256_json
 from llm2llm.params.base_model import BaseModelParams
+from llm2llm.student.compute import importing, quiet
 from llm2llm.student.embedded.pretraining import make_embedded_model
 from llm2llm.student.versions import package_versions, sources_sha256
 from llm2llm.work import is_complete, mark_complete, unit_of_work
@@ -36,6 +37,9 @@ def embedded_model(
         model = folder / "model"
         if not is_complete(folder):
             shutil.rmtree(model, ignore_errors=True)
+            with importing():
+                import transformers
+            quiet(transformers)
             make_embedded_model(
                 model,
                 random_seed=params.random_seed,

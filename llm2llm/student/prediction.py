@@ -61,7 +61,7 @@ def answers(
     Batches that a killed process finished are kept. Answers that were all given before are taken
     as they are, and torch is not imported.
     """
-    with unit_of_work(store, _key(asking), on_wait) as folder:
+    with unit_of_work(store, asking_key(asking), on_wait) as folder:
         done = folder / "answers"
         if not is_complete(done):
             batches = folder / "batches"
@@ -72,7 +72,8 @@ def answers(
         return read_records(done / "generations.parquet", Generation)
 
 
-def _key(asking: Asking) -> str:
+def asking_key(asking: Asking) -> str:
+    """Name the answers by all that decides them, without importing torch."""
     versions = package_versions()
     manifest = read_json(asking.student / "manifest.json")
     return sha256_json(
@@ -109,7 +110,7 @@ def _generate(
     limit = params.max_new_tokens or math.ceil(
         _ROOM * max(template.count_target_tokens(asking.targets), default=1)
     )
-    _refuse_too_long(prompts, model)
+    room = _room(prompts, model)
     answered: dict[int, Generation] = {}
     for number, batch in enumerate(batches_by_length([len(p) for p in prompts], params.batch_size)):
         # A batch is answered as a whole or not at all: in bf16 its rows depend on each other.
@@ -121,7 +122,7 @@ def _generate(
                 model,
                 tokenizer,
                 [prompts[index] for index in batch],
-                max_new_tokens=limit,
+                max_new_tokens=min(limit, room) if room is not None else limit,
                 calculator=params.calculator,
             )
             write_json(path, [as_json(generation) for generation in generations])
@@ -130,12 +131,16 @@ def _generate(
     return [answered[index] for index in range(len(prompts))]
 
 
-def _refuse_too_long(prompts: Sequence[Sequence[int]], model: object) -> None:
+def _room(prompts: Sequence[Sequence[int]], model: object) -> int | None:
+    """Count the tokens that the model's context leaves beside the longest prompt."""
     context = getattr(getattr(model, "config", None), "max_position_embeddings", None)
     longest = max(len(prompt) for prompt in prompts)
-    if context is not None and longest >= context:
+    if context is None:
+        return None
+    if longest >= context:
         raise StudentError(
             f"predict: the longest prompt has {longest} tokens, which leaves no room for an answer"
             f" in the base model's context of {context}; take a base model with a longer one, or"
             " remove that row"
         )
+    return int(context) - longest

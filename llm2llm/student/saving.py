@@ -14,6 +14,7 @@ def save_student(folder: Path, model: Any, tokenizer: Any) -> None:
     """Write full weights with configuration and tokenizer: a folder that loads by itself."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    _open_to_readers(folder)
     for path in sorted(folder.glob("*.json")):
         write_json(path, json.loads(path.read_text(encoding="utf-8")))
 
@@ -29,6 +30,7 @@ def save_adapter(folder: Path, model: Any, base: Base) -> None:
 
     tensors = {name: t.contiguous().cpu() for name, t in get_peft_model_state_dict(model).items()}
     save_file(tensors, folder / "adapter_model.safetensors", metadata=_METADATA)
+    _open_to_readers(folder)
     config = {
         name: sorted(value) if isinstance(value, set) else value
         for name, value in model.peft_config["default"].to_dict().items()
@@ -39,3 +41,9 @@ def save_adapter(folder: Path, model: Any, base: Base) -> None:
         "inference_mode": True,
     }
     write_json(folder / "adapter_config.json", json.loads(json.dumps(config, sort_keys=True)))
+
+
+def _open_to_readers(folder: Path) -> None:
+    """Undo that safetensors lets only the owner read what it writes."""
+    for path in folder.glob("*.safetensors"):
+        path.chmod(0o644)

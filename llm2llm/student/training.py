@@ -27,6 +27,7 @@ _SOURCES = (
     "seeding.py",
     "student/base.py",
     "student/batches.py",
+    "student/checkpoint.py",
     "student/compute.py",
     "student/formatting.py",
     "student/saving.py",
@@ -66,8 +67,7 @@ def train_student(
     if not training.examples:
         raise StudentError("training: found no examples, expected one at least; check the set")
     facts = _facts(training)
-    key = sha256_json({"training": facts, "code": sources_sha256(_SOURCES)})
-    with unit_of_work(store, key, on_wait) as folder:
+    with unit_of_work(store, training_key(training), on_wait) as folder:
         student = folder / "student"
         if not is_complete(student):
             states = folder / "states"
@@ -77,6 +77,11 @@ def train_student(
             mark_complete(student)
             shutil.rmtree(states)
         return student
+
+
+def training_key(training: Training) -> str:
+    """Name a training by all that decides its result, without importing torch."""
+    return sha256_json({"training": _facts(training), "code": sources_sha256(_SOURCES)})
 
 
 def deliver(student: Path, target: Path) -> None:

@@ -51,7 +51,7 @@ class ResponseFormat(Section):
 
 
 class TeacherPrompt(Section):
-    """What the teacher is told: Jinja templates over input, target, answer and student_text."""
+    """What the teacher is told: Jinja templates over input, target and student_text."""
 
     system: str | None
     user: str

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 N_POSITIONS = 2048
+_IGNORED = -100  # the label that transformers' loss leaves out
 _SEQUENCE = 160
 _SHARDS = 2  # fixed, so that the sum of gradients does not depend on the number of threads
-_SEQUENCES_PER_SHARD = 10
+_SEQUENCES_PER_SHARD = 5
 _MUON_RATE = 0.02
 _ADAMW_RATE = 3e-3
 _WARMUP_STEPS = 20
@@ -80,18 +81,45 @@ def new_model(tokenizer: "PreTrainedTokenizerFast", random_seed: int) -> "LlamaF
 def packed_batches(
     tokenizer: "PreTrainedTokenizerFast", random_seed: int
 ) -> Iterator["torch.Tensor"]:
-    """Yield batches (shards, sequences, positions) of documents laid end to end."""
+    """Yield batches (shards, 2, sequences, positions): tokens and labels, documents end to end.
+
+    Labels leave out a problem's question, whose numbers and names are drawn, and the results
+    of calculations, which a calculator fills in.
+    """
     import torch
 
     documents = corpus.documents(random_seed)
+    answer, equals, close = (_token(tokenizer, text) for text in (corpus.ANSWER, "=", ">>"))
     shape = (_SHARDS, _SEQUENCES_PER_SHARD, _SEQUENCE)
     tokens: list[int] = []
+    labels: list[int] = []
     while True:
         while len(tokens) < math.prod(shape):
             for ids in tokenizer([next(documents) for _ in range(64)])["input_ids"]:
-                tokens += [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id]
-        yield torch.tensor(tokens[: math.prod(shape)]).view(shape)
-        tokens = tokens[math.prod(shape) :]
+                document = [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id]
+                tokens += document
+                labels += _labels(document, answer, equals, close)
+        pair = [torch.tensor(ids[: math.prod(shape)]).view(shape) for ids in (tokens, labels)]
+        yield torch.stack(pair, dim=1)
+        tokens, labels = tokens[math.prod(shape) :], labels[math.prod(shape) :]
+
+
+def _labels(document: list[int], answer: int, equals: int, close: int) -> list[int]:
+    """Leave out what is not to be learned: a problem's question, and results of calculations."""
+    start = document.index(answer) + 1 if answer in document else 0
+    labels = [_IGNORED] * start + document[start:]
+    inside = False
+    for i, token in enumerate(document):
+        inside = inside and token != close
+        if inside:
+            labels[i] = _IGNORED
+        inside = inside or token == equals
+    return labels
+
+
+def _token(tokenizer: "PreTrainedTokenizerFast", text: str) -> int:
+    (token,) = tokenizer(text)["input_ids"]
+    return int(token)
 
 
 def _pretrain(
@@ -111,15 +139,16 @@ def _pretrain(
 
     def gradients(shard: "torch.Tensor") -> tuple["torch.Tensor", ...]:
         torch.set_num_threads(1)
-        loss = model(input_ids=shard, labels=shard).loss
-        return torch.autograd.grad(loss, parameters)
+        loss = model(input_ids=shard[0], labels=shard[1]).loss
+        found: tuple[torch.Tensor, ...] = torch.autograd.grad(loss, parameters)
+        return found
 
     with ThreadPoolExecutor(max(1, min(threads, _SHARDS))) as pool:
         for step in range(n_steps):
             shares = list(pool.map(gradients, next(batches)))
             mean = [sum(parts[1:], parts[0]) / _SHARDS for parts in zip(*shares, strict=True)]
             factor = _schedule(step, n_steps)
-            muon.step(dict(zip(hidden, mean[: len(hidden)], strict=True)), _MUON_RATE * factor)
+            muon.step(mean[: len(hidden)], _MUON_RATE * factor, pool)
             for parameter, gradient in zip(others, mean[len(hidden) :], strict=True):
                 parameter.grad = gradient
             torch.nn.utils.clip_grad_norm_(others, 1.0)

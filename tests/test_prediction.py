@@ -1,0 +1,214 @@
+"""Prediction: in input order, the same in batches as alone, kept when it was killed."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_student import EXAMPLES, FORMAT, PREDICT, a_training, in_child, make_base, train
+
+from llm2llm.exceptions import StudentError
+from llm2llm.measuring import graded
+from llm2llm.params.predict import PredictParams
+from llm2llm.records.split import SplitRow
+from llm2llm.student.generating import Generation, batches_by_length
+from llm2llm.student.prediction import Asking, answers, asking_key
+from llm2llm.tasks.sections import AnswerFormat
+
+INPUTS = [text + "!" * (7 * i % 11) for i, (text, _) in enumerate(EXAMPLES[:10])]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one base model for all tests here."""
+    return make_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def students(base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Train one student by each method."""
+    store = tmp_path_factory.mktemp("students")
+    return {
+        method: train(a_training(base, method=method, epochs=epochs), store)
+        for method, epochs in (("full", 20), ("lora", 1))
+    }
+
+
+def asking(base: Path, student: Path, **changes) -> Asking:
+    """Describe a prediction; `changes` are of params, or of the asking itself."""
+    fields = PredictParams.model_fields
+    params = {name: changes.pop(name) for name in list(changes) if name in fields}
+    whole = Asking(INPUTS, ["abab"], student, base, FORMAT, PREDICT.model_copy(update=params))
+    return replace(whole, **changes)
+
+
+def ask(asking: Asking, store: Path, kill_at: int | None = None) -> list[Generation]:
+    """Predict; when `kill_at` answers are there this process kills itself."""
+
+    def on_progress(done: int, _total: int) -> None:
+        if done == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return answers(asking, store=store, on_wait=lambda _: None, on_progress=on_progress)
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_batches_answer_like_one_by_one(
+    base: Path, students: dict[str, Path], tmp_path: Path, method: str
+) -> None:
+    """Sorting by length, padding and batching change neither answers nor their order."""
+    together = ask(asking(base, students[method], max_new_tokens=12), tmp_path)
+    alone = ask(asking(base, students[method], max_new_tokens=12, batch_size=1), tmp_path)
+    assert together == alone
+    assert len({generation.text for generation in together}) > 1
+
+
+def test_truncated_says_that_no_end_token_came(
+    base: Path, students: dict[str, Path], tmp_path: Path
+) -> None:
+    """A limit of two tokens cuts every answer; a long one lets the trained student end some."""
+    short = ask(asking(base, students["full"], max_new_tokens=2), tmp_path)
+    assert all(generation.truncated and generation.n_tokens == 2 for generation in short)
+    ended = list(ask(asking(base, students["full"], max_new_tokens=30), tmp_path))
+    whole = [generation for generation in ended if not generation.truncated]
+    assert whole
+    for generation in whole:
+        assert generation.n_tokens == len(generation.text.encode()) + 1 <= 30
+
+
+def test_the_default_limit_comes_from_the_seeds(
+    base: Path, students: dict[str, Path], tmp_path: Path
+) -> None:
+    """It is 1.5 times the longest target, the end token included: 8 tokens for `abab`."""
+    lora = ask(asking(base, students["lora"]), tmp_path)
+    assert {generation.n_tokens for generation in lora if generation.truncated} == {8}
+
+
+def test_a_killed_prediction_keeps_its_batches(
+    base: Path, students: dict[str, Path], tmp_path: Path
+) -> None:
+    """After a kill the next process answers only the batches that are not there yet."""
+    wanted = asking(base, students["full"], max_new_tokens=6)
+    assert in_child(ask, wanted, tmp_path, 8) == -9
+    (folder,) = tmp_path.glob("work/*/batches")
+    kept = sorted(folder.iterdir())
+    assert [path.name for path in kept] == ["000000.json", "000001.json"]
+    first = kept[0]
+    first.write_text(first.read_text().replace('"text": "', '"text": "kept '))
+    resumed = ask(wanted, tmp_path)
+    assert sum(generation.text.startswith("kept ") for generation in resumed) == 4
+    clean = ask(wanted, tmp_path / "clean")
+    assert [generation.text.removeprefix("kept ") for generation in resumed] == [
+        generation.text for generation in clean
+    ]
+
+
+def test_answers_given_before_are_taken_without_torch(
+    base: Path, students: dict[str, Path], tmp_path: Path
+) -> None:
+    """The second time the answers come from the store, and torch is not imported."""
+    first = ask(asking(base, students["full"]), tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from test_prediction import ask, asking\n"
+        "before = {'torch', 'transformers'} & set(sys.modules)\n"
+        f"again = ask(asking(Path({str(base)!r}), Path({str(students['full'])!r})),"
+        f" Path({str(tmp_path)!r}))\n"
+        "assert not {'torch', 'transformers'} & set(sys.modules), before\n"
+        "print(len(again))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(len(first))
+
+
+@pytest.mark.parametrize("field", sorted(PredictParams.model_fields))
+def test_every_param_is_part_of_the_key(base: Path, students: dict[str, Path], field: str) -> None:
+    """Changing one field of the section asks anew."""
+    others = {
+        "max_new_tokens": 9,
+        "calculator": True,
+        "precision": "fp32",
+        "device": "cuda",
+        "batch_size": 5,
+        "threads": 2,
+    }
+    changed = asking(base, students["full"], **{field: others[field]})
+    assert asking_key(changed) != asking_key(asking(base, students["full"]))
+
+
+def test_the_key_names_inputs_limit_student_and_format(
+    base: Path, students: dict[str, Path]
+) -> None:
+    """What else decides the answers is in their key."""
+    one = asking(base, students["full"])
+    keys = {
+        asking_key(variant)
+        for variant in (
+            one,
+            replace(one, inputs=INPUTS[:-1]),
+            replace(one, targets=["abababab"]),
+            replace(one, student=students["lora"]),
+            replace(one, student_format=FORMAT.model_copy(update={"prompt": "{{ input }}"})),
+        )
+    }
+    assert len(keys) == 5
+
+
+def test_a_student_of_another_base_is_refused(students: dict[str, Path], tmp_path: Path) -> None:
+    """An adapter is never put on a base model that it was not trained on."""
+    other = make_base(tmp_path / "other", random_seed=1)
+    with pytest.raises(StudentError, match="trained from a base model of digest"):
+        ask(asking(other, students["lora"]), tmp_path)
+
+
+def test_a_prompt_without_room_for_an_answer_is_refused(
+    base: Path, students: dict[str, Path], tmp_path: Path
+) -> None:
+    """A prompt that fills the model's context is named by its length."""
+    with pytest.raises(StudentError, match="longest prompt has 208 tokens"):
+        ask(asking(base, students["full"], inputs=["x" * 200]), tmp_path)
+
+
+def test_answers_end_with_the_models_context(
+    base: Path, students: dict[str, Path], tmp_path: Path
+) -> None:
+    """Where the context leaves less room than the limit, answers are cut there and say so."""
+    n_prompt = 1 + len("Q: \nA: ") + 113
+    wanted = asking(base, students["lora"], inputs=["x" * 113], max_new_tokens=50)
+    (generation,) = ask(wanted, tmp_path)
+    assert (generation.truncated, generation.n_tokens) == (True, 128 - n_prompt)
+
+
+def test_no_inputs_give_no_answers(base: Path, students: dict[str, Path], tmp_path: Path) -> None:
+    """An empty split is nothing to ask."""
+    assert ask(asking(base, students["full"], inputs=[]), tmp_path) == []
+
+
+def test_batches_hold_prompts_of_similar_length() -> None:
+    """Prompts are sorted by length, equal ones in input order."""
+    assert batches_by_length([5, 1, 3, 1, 9], 2) == [[1, 3], [2, 0], [4]]
+
+
+def test_predictions_stand_in_split_order() -> None:
+    """Seeds, then dev, then test, each graded against its own gold answer."""
+    spec = AnswerFormat(kind="text", pattern=None, labels=None)
+    splits = {
+        "test": [SplitRow("ex-3", "i", "t", "c", 1)],
+        "dev": [],
+        "seed": [SplitRow("ex-1", "i", "t", "a", 1), SplitRow("ex-2", "i", "t", "b", 2)],
+    }
+    generations = [Generation("a", False, 2), Generation("x", True, 9), Generation("c", False, 2)]
+    found = graded(splits, generations, spec)
+    assert [(p.split, p.example_id, p.verdict, p.truncated) for p in found] == [
+        ("seed", "ex-1", "right", False),
+        ("seed", "ex-2", "wrong", True),
+        ("test", "ex-3", "right", False),
+    ]
