@@ -779,6 +779,21 @@ def test_server_going_down_is_no_result(tmp_path: Path) -> None:
     assert Counter(row.status for row in rows) == {"answered": 11, "failed": 1}
 
 
+def test_an_endpoint_that_takes_no_request_is_no_result(tmp_path: Path) -> None:
+    """When all requests are bad ones the params are at fault: an error, and nothing is kept."""
+    wrong = [True]
+
+    def script(_body: dict[str, Any], _number: int) -> Reply:
+        return error(400, "response_format is not supported") if wrong[0] else Reply()
+
+    with serving(script) as server:
+        with pytest.raises(TeacherError, match=r"refused all 5 requests.*response_format"):
+            _ask_over_http(server.url, tmp_path, 5, 2)
+        wrong[0] = False
+        rows = _ask_over_http(server.url, tmp_path, 5, 2)
+    assert Counter(row.status for row in rows) == {"answered": 5}
+
+
 # --------------------------------------------------------------------------------------- the stage
 
 KEY = "sk-marker-77c2e1"

@@ -164,6 +164,14 @@ class Ledger:
                     self._claims.release(request_id)
             pause(_POLL_S)
 
+    def forget_failed(self, request_ids: Iterable[str]) -> None:
+        """Remove failed requests, which held no answer, so that they can be sent again."""
+        query = "DELETE FROM requests WHERE request_id = ? AND status = 'failed'"
+        with self._explained(), self._writing:
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._writer.executemany(query, [(request_id,) for request_id in request_ids])
+            self._writer.execute("COMMIT")
+
     def spent(self, free: Collection[str]) -> Spent:
         """Sum up the requests of all backends but the `free` ones."""
         query = (

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from llm2llm.teacher.protocol import Refusal, TeacherStoppedError
+from llm2llm.teacher.protocol import BAD_REQUEST, Refusal, TeacherStoppedError
 from llm2llm.teacher.retry import RetriableError, read_retry_after
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _judge_status(
     if status in _STOPPING_STATUS or status < 400:
         meaning = _STOPPING_STATUS.get(status, "the address answers with a redirection")
         return TeacherStoppedError(f"{meaning} ({said})")
-    return Refusal(f"bad request ({said})")
+    return Refusal(f"{BAD_REQUEST} ({said})")
 
 
 def short(text: str) -> str:

@@ -59,6 +59,10 @@ class Answer:
     latency_s: float | None = None
 
 
+# How the reason begins when the endpoint would not take a request as it was sent.
+BAD_REQUEST = "bad request"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A permanent failure: the same request would fail again, so it becomes a row.

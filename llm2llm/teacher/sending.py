@@ -11,6 +11,7 @@ from llm2llm.ledger.database import Entry, Ledger
 from llm2llm.ledger.identity import describe_request
 from llm2llm.teacher.budget import Budget
 from llm2llm.teacher.protocol import (
+    BAD_REQUEST,
     Answer,
     Refusal,
     Teacher,
@@ -23,6 +24,8 @@ from llm2llm.teacher.workers import run_all
 # others would only wait for it one after the other.
 _OUTAGES_PER_THREAD = 2
 _OUTAGES_AT_LEAST = 8
+# Fewer bad requests than this may well be the requests' own fault.
+_REFUSED_AT_LEAST = 3
 
 
 def describe(request: TeacherRequest, identity: Mapping[str, Json]) -> dict[str, Json]:
@@ -127,6 +130,7 @@ class Sender:
             grace_s=self._grace_s,
         )
         if not failures and len(known) == total:
+            self._refuse_what_cannot_be_right([known[request.request_id] for request in missing])
             return
         kept = f"{len(known)} of {total} requests are answered and kept, {total - len(known)} miss"
         if not failures:
@@ -135,6 +139,21 @@ class Sender:
         if not isinstance(first, TeacherError):
             raise first
         raise TeacherError(f"{first}. {kept}; `dvc repro` goes on from there") from None
+
+    def _refuse_what_cannot_be_right(self, entries: list[Entry]) -> None:
+        """Raise TeacherError, and forget the refusals, when the endpoint took no request at all.
+
+        Then the fault is in the params, not in the requests, and mending it must have an effect.
+        """
+        if len(entries) < _REFUSED_AT_LEAST:
+            return
+        if all((entry.failure or "").startswith(BAD_REQUEST) for entry in entries):
+            self._ledger.forget_failed([entry.request_id for entry in entries])
+            raise TeacherError(
+                f"the endpoint refused all {len(entries)} requests, the first as"
+                f" {entries[0].failure}; mend `teacher_batch.openai` in params.yaml (often"
+                " `response_format` or `max_tokens`) and run `dvc repro` again"
+            )
 
     def _ask_one(self, request: TeacherRequest) -> Entry:
         try:
