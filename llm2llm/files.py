@@ -158,10 +158,13 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         for entry in sorted(temporary.rglob("*")):
             sync(entry)
         sync(temporary)
+        aside = temporary.with_name(temporary.name + ".old")
+        shutil.rmtree(aside, ignore_errors=True)
         if path.exists():
-            shutil.rmtree(path)
+            path.rename(aside)  # at once, so that the folder is missing for a moment only
         temporary.rename(path)
         sync(path.parent)
+        shutil.rmtree(aside, ignore_errors=True)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -26,7 +26,11 @@ def measure(
     on_wait: Callable[[str], None],
     on_progress: Callable[[int, int], None],
 ) -> list[Prediction]:
-    """Give a prediction for every row, in the order of SPLITS and of the rows within each."""
+    """Give a prediction for every row, in the order of SPLITS and of the rows within each.
+
+    Of the test rows only the first `params.test_rows` are asked, if it is set.
+    """
+    splits = {**splits, "test": splits["test"][: params.test_rows]}
     rows = [row for split in SPLITS for row in splits[split]]
     asking = Asking(
         inputs=[row.input for row in rows],

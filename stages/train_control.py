@@ -1,5 +1,6 @@
 """Train the control: the seed set alone, for as many updates as the last set takes."""
 
+from functools import partial
 from pathlib import Path
 
 from llm2llm.files import read_json, read_records, replacing_folder, write_json
@@ -39,14 +40,14 @@ def main(iterations: int) -> None:
         n_updates=n_updates_for(len(last), params.batch_size, params.epochs),
     )
     with progress("train-control") as advance:
-        student = train_student(
+        train_student(
             training,
             store=store(),
             checkpoint_every_steps=runtime.checkpoint_every_steps,
             on_wait=waiting,
             on_progress=advance,
+            use=partial(deliver, target=TARGET),
         )
-    deliver(student, TARGET)
     say(f"train-control: {summary(read_json(TARGET / 'manifest.json'))}")
 
 

@@ -1,5 +1,6 @@
 """Train the student of this iteration on its set, from the pretrained weights."""
 
+from functools import partial
 from pathlib import Path
 
 from llm2llm.files import read_json, read_records
@@ -29,14 +30,14 @@ def main(iteration: int) -> None:
     runtime = load_section(PARAMS, "runtime", RuntimeParams)
     target = Path(f"data/iterations/{iteration}/student")
     with progress(f"train-iter {iteration}") as advance:
-        student = train_student(
+        train_student(
             training,
             store=store(),
             checkpoint_every_steps=runtime.checkpoint_every_steps,
             on_wait=waiting,
             on_progress=advance,
+            use=partial(deliver, target=target),
         )
-    deliver(student, target)
     say(f"train-iter {iteration}: {summary(read_json(target / 'manifest.json'))}")
 
 

@@ -135,6 +135,7 @@ def test_every_param_is_part_of_the_key(base: Path, students: dict[str, Path], f
     others = {
         "max_new_tokens": 9,
         "calculator": True,
+        "test_rows": 3,
         "precision": "fp32",
         "device": "cuda",
         "batch_size": 5,

@@ -23,9 +23,6 @@ SOURCE = yaml.safe_load((FOLDER / "families.yaml").read_text(encoding="utf-8"))
 FAMILIES: dict[str, Any] = SOURCE["families"]
 
 
-TIMES = {2: "twice", 3: "three times", 4: "four times"}
-
-
 def _rows(split: str) -> list[dict[str, str]]:
     lines = (FOLDER / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
@@ -98,7 +95,6 @@ def test_every_annotation_holds() -> None:
         annotations = re.findall(r"<<([^<>=]+)=(\d+)>>(\d+)", body)
         assert body.count("<<") == len(annotations) == len(body.splitlines()) >= 2
         known = {*re.findall(r"\d+", row["question"])}
-        known |= {str(n) for n, word in TIMES.items() if word in row["question"]}
         for expression, result, repeated in annotations:
             assert evaluate(expression) == int(result) == int(repeated)
             assert set(re.findall(r"\d+", expression)) <= known
@@ -107,8 +103,8 @@ def test_every_annotation_holds() -> None:
 
 
 def test_families_and_phrasings() -> None:
-    """There are at least 16 families, whose sentences have four phrasings each."""
-    assert len(FAMILIES) >= 16
+    """There are at least 12 families, whose sentences have four phrasings each."""
+    assert len(FAMILIES) >= 12
     for spec in FAMILIES.values():
         assert len(spec["slots"]) >= 3
         assert all(len(set(slot)) == len(slot) == 4 for slot in spec["slots"])
@@ -146,7 +142,7 @@ def test_families_are_held_apart_from_the_base_corpus() -> None:
         for row in rows
         for sentence in _sentences(row["question"])
     }
-    assert len(sentences) > 200
+    assert len(sentences) > 150
     n_problems = 0
     for document in itertools.islice(corpus.documents(0), 20_000):
         question = document.removeprefix("Question: ").split(corpus.ANSWER)[0]

@@ -68,6 +68,7 @@ def _note_updates(training, store: Path, seen: Path) -> None:
             checkpoint_every_steps=3,
             on_wait=lambda _: None,
             on_progress=lambda done, _total: stream.write(f"{done}\n"),
+            use=lambda _student: None,
         )
 
 

@@ -38,6 +38,7 @@ TRAIN = TrainIterParams(
 PREDICT = PredictParams(
     batch_size=4,
     max_new_tokens=None,
+    test_rows=None,
     calculator=False,
     precision="auto",
     device="cpu",
@@ -117,6 +118,7 @@ def train(training: Training, store: Path, kill_at: int | None = None) -> Path:
         checkpoint_every_steps=3,
         on_wait=lambda _holder: None,
         on_progress=on_progress,
+        use=lambda _student: None,
     )
 
 

@@ -18,8 +18,9 @@ def embedded_model(
     store: Path,
     on_wait: Callable[[str], None],
     on_progress: Callable[[int, int], None],
-) -> Path:
-    """Give the folder of the embedded model's files, under `store`.
+    use: Callable[[Path], None],
+) -> None:
+    """Give `use` the folder of the embedded model's files, under `store`, while the lock is held.
 
     Pretraining that was killed starts again; a finished one is taken without importing torch.
     """
@@ -48,4 +49,4 @@ def embedded_model(
                 on_progress=on_progress,
             )
             mark_complete(folder)
-        return model
+        use(model)

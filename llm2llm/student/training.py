@@ -58,8 +58,12 @@ def train_student(
     checkpoint_every_steps: int,
     on_wait: Callable[[str], None],
     on_progress: Callable[[int, int], None],
+    use: Callable[[Path], None],
 ) -> Path:
     """Give the folder with the student's files and manifest.json, under `store`.
+
+    `use` gets it while the lock is held, so that an orphan of a killed run and the run that waits
+    for it do not write the same files at once.
 
     A training that was killed goes on from its newest complete state. A finished one is taken
     as it is, and torch is not imported.
@@ -76,6 +80,7 @@ def train_student(
             _make(training, facts, student, states, checkpoint_every_steps, on_progress)
             mark_complete(student)
             shutil.rmtree(states)
+        use(student)
         return student
 
 

@@ -22,8 +22,6 @@ REMAINDERS = {"train": (2, 3), "dev": (1,), "test": (0,)}
 UNSEEN_SHARE = 1 / 3
 LARGEST = 999  # larger results say nothing about reading a problem
 
-TIMES = {2: "twice", 3: "three times", 4: "four times"}
-
 
 def main() -> None:
     """Write train.jsonl, dev.jsonl and test.jsonl into the folder."""
@@ -62,8 +60,6 @@ def problem(
     words = choose_entities(entities, split, rng)
     numbers, solution, result = solve(family, words, rng)
     sentences = [phrasings[i] for phrasings, i in combination(family["slots"], split, rng)]
-    if "times" in numbers:
-        words = words | {"times": TIMES[numbers["times"]]}
     values = {name: str(value) for name, value in numbers.items()} | words
     return {
         "question": " ".join(sentences).format(**values),
@@ -85,18 +81,18 @@ def choose_entities(
     entities: dict[str, dict[str, list[str]]], split: str, rng: random.Random
 ) -> dict[str, str]:
     """Choose people and things; some of the test split's are met nowhere else."""
-    woman, man, thing, good = (
+    woman, man, thing = (
         rng.choice(
             pools["test_only" if split == "test" and rng.random() < UNSEEN_SHARE else "every_split"]
         )
-        for pools in (entities[kind] for kind in ("women", "men", "things", "goods"))
+        for pools in (entities[kind] for kind in ("women", "men", "things"))
     )
     people = (
         {"name": woman, "other": man, "he": "she", "He": "She", "him": "her"}
         if rng.random() < 0.5
         else {"name": man, "other": woman, "he": "he", "He": "He", "him": "him"}
     )
-    return people | {"thing": thing, "good": good}
+    return people | {"thing": thing}
 
 
 def solve(
