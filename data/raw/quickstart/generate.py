@@ -2,8 +2,8 @@
 
 Each sentence of a problem is drawn from four phrasings. A combination of phrasings belongs to one
 split: by the sum of the phrasings' numbers modulo 4, so that every phrasing occurs in every split
-and no test or dev problem is worded like a train problem. A third of the names and things are met
-in the test split only.
+and no test or dev problem is worded like a train problem. A third of the names and things in dev and
+test problems are met in no train problem.
 """
 
 import argparse
@@ -80,10 +80,12 @@ def combination(
 def choose_entities(
     entities: dict[str, dict[str, list[str]]], split: str, rng: random.Random
 ) -> dict[str, str]:
-    """Choose people and things; some of the test split's are met nowhere else."""
+    """Choose people and things; some of dev's and test's are never met in train."""
     woman, man, thing = (
         rng.choice(
-            pools["test_only" if split == "test" and rng.random() < UNSEEN_SHARE else "every_split"]
+            pools["never_in_train"]
+            if split != "train" and rng.random() < UNSEEN_SHARE
+            else pools["every_split"]
         )
         for pools in (entities[kind] for kind in ("women", "men", "things"))
     )
