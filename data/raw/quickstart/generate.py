@@ -2,8 +2,8 @@
 
 Each sentence of a problem is drawn from four phrasings. A combination of phrasings belongs to one
 split: by the sum of the phrasings' numbers modulo 4, so that every phrasing occurs in every split
-and no test or dev problem is worded like a train problem. A third of the names and things in dev and
-test problems are met in no train problem.
+and no test or dev problem is worded like a train problem. A third of the names and things in dev
+and test problems are met in no train problem.
 """
 
 import argparse
