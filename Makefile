@@ -9,7 +9,7 @@ TORCH_INDEX ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help install repro validate test test-fast lint deps study bench clean
+.PHONY: help install repro validate test test-fast real lint deps study clean
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -33,10 +33,14 @@ validate: install ## list every problem of params, data and machine, before any 
 	$(BIN)/llm2llm validate
 
 test: install ## run the test suite, the real pipeline included
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-fast: install ## run the tests that need no pipeline run
 	$(BIN)/python -m pytest -n 2 -m "not pipeline"
+
+real: install ## run presets on real data: make real REAL_DATA=FOLDER, holding gsm8k/ and trec/
+	@test -d "$(REAL_DATA)" || { echo "error: REAL_DATA='$(REAL_DATA)' is no folder; name one that holds gsm8k/ and trec/"; exit 1; }
+	REAL_DATA="$(REAL_DATA)" $(BIN)/python -m pytest tests/real
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .
@@ -48,9 +52,6 @@ deps: install ## write into the pipelines which modules each stage depends on
 
 study: install ## the default run over five random seeds: the table of docs/quickstart.md (half an hour)
 	$(BIN)/python benchmarks/quickstart_study.py
-
-bench: install ## side-by-side timings, as ratios
-	$(BIN)/python benchmarks/screening.py
 
 clean: ## remove the environment and caches of tools; data, ledger and DVC cache stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
