@@ -86,6 +86,8 @@ def screen(
         if row.candidate is not None:
             target = seeds[row.response.seed_id].target
             reason = invalid_reason(row.candidate, target, answer_format, validity)
+            if row.position > 0:
+                reason = "one example was asked for, and this is a further one in its response"
             row.verdict = _Verdict("validity", reason) if reason else None
     _check_against_test(_left(rows), gates, test, on_progress)
     _check_for_duplicates(_left(rows), examples, params.duplicate_cut)

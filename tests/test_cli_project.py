@@ -81,6 +81,9 @@ def test_using_a_preset_keeps_your_own_params(project: Path) -> None:
     CliRunner().invoke(app, ["preset", "use", "gsm8k-smoke", "--train", "a.jsonl"])
     assert (project / "params.yaml.bak").read_text(encoding="utf-8") == mine
     text = (project / "params.yaml").read_text(encoding="utf-8")
+    CliRunner().invoke(app, ["preset", "use", "quickstart"])
+    assert (project / "params.yaml.bak").read_text(encoding="utf-8") == mine
+    assert (project / "params.yaml.bak.2").read_text(encoding="utf-8") == text
     assert yaml.safe_load(text)["subsample"]["train"] == "a.jsonl"
     assert text.count("#") > 20
 
@@ -134,7 +137,7 @@ def test_all_problems_of_params_come_at_once(project: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"subsample": {"n_seeds": 2000}}, "found 2000, expected at most the 1000 rows"),
+        ({"subsample": {"n_seeds": 2000}}, "2000 seeds asked for, 1000 usable rows"),
         ({"subsample": {"train": "none.jsonl"}}, "none.jsonl: no such file"),
         ({"subsample": {"rate": 0.0, "n_seeds": None}}, "`subsample.rate`: found 0.0"),
         ({"task": "gsm"}, "found 'gsm', no such file; expected the path of a task file, such as"),
@@ -155,6 +158,41 @@ def test_a_task_file_is_checked_too(project: Path) -> None:
     found = "\n".join(problems())
     assert "taget" in found or "mask" in found
     assert "`leakage.mask`: unknown key" in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("####[ \\t]*([^\\n]*)", "#### (", "pattern: a regular expression"),
+        ("####[ \\t]*([^\\n]*)", "####", "with a group"),
+        ("labels: null", "labels: [a, b]", "labels: a list for the kinds label and choice"),
+        ("kind: json", "kind: text", "pattern: a regular expression for kind text"),
+    ],
+)
+def test_a_pattern_that_cannot_work_is_told(
+    project: Path, old: str, new: str, message: str
+) -> None:
+    """A broken or useless pattern of a task file is a problem before any work, no traceback."""
+    path = project / "llm2llm/tasks/gsm8k.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    assert any(message in problem for problem in problems()), problems()
+
+
+def test_params_and_data_problems_come_together(project: Path) -> None:
+    """A wrong runtime value hides neither a broken raw file nor rows that stand twice."""
+    values = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
+    change(project, runtime={**values["runtime"], "teacher_timeout_s": -1.0})
+    raw = project / "data/raw/quickstart"
+    train = raw / "train.jsonl"
+    lines = train.read_text(encoding="utf-8").splitlines(keepends=True)
+    train.write_text("".join([*lines, lines[0]]), encoding="utf-8")
+    found = "\n".join(problems())
+    assert "teacher_timeout_s" in found
+    assert "train.jsonl:1001: the same row as line 1" in found
+    (raw / "test.jsonl").write_text("{", encoding="utf-8")
+    assert "test.jsonl:1: not JSON" in "\n".join(problems())
 
 
 def test_yaml_syntax_names_the_line(project: Path) -> None:

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm2llm.exceptions import ParamsError
 from llm2llm.parsing import Candidate, Unparsable, parse_candidates
 from llm2llm.tasks.sections import ResponseFormat
 
@@ -91,10 +90,9 @@ def test_text_is_read_by_named_groups() -> None:
 
 @pytest.mark.parametrize("pattern", [None, "(", "(?P<q>.*)"])
 def test_unusable_pattern_is_the_tasks_fault(pattern: str | None) -> None:
-    """No pattern, one that does not compile, one without a group: the task file is named."""
-    broken = ResponseFormat(kind="text", input="q", target="a", pattern=pattern)
-    with pytest.raises(ParamsError, match=r"teacher\.response\.pattern"):
-        parse_candidates("anything", broken, "s")
+    """No pattern, one that does not compile, one without a group: the section is refused."""
+    with pytest.raises(ValueError, match="pattern: "):
+        ResponseFormat(kind="text", input="q", target="a", pattern=pattern)
 
 
 @given(st.text(min_size=1), st.text(min_size=1), st.text(max_size=20), st.booleans())

@@ -108,6 +108,9 @@ def test_gain_pairs_by_item_not_by_place() -> None:
     with pytest.raises(CountError, match="different test items, c among them"):
         gain(first, second[:2])
     assert gain([], []) is None
+    doubled = gain([*first, first[0]], [*second, second[0]])
+    assert doubled is not None
+    assert doubled.n == len(first) + 1, "a test row that stands twice counts twice"
 
 
 def test_metrics_count_what_the_run_holds(tmp_path: Path) -> None:

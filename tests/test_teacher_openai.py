@@ -70,7 +70,6 @@ def runtime(**changes: Any) -> RuntimeParams:
         "price_per_million_completion_tokens": None,
         "pay_again": False,
         "checkpoint_every_steps": 10,
-        "log_every_s": 10.0,
     }
     return RuntimeParams.model_validate(values | changes)
 

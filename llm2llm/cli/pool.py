@@ -22,7 +22,7 @@ def pool(
 
     Example: llm2llm pool 32
     """
-    held = len(read_yaml(POOL).get("pool", {})) - 1
+    held = len(read_yaml(POOL).get("pool") or {}) - 1
     if iterations is not None:
         if iterations < held:
             raise ParamsError(f"{POOL}: holds {held} iterations already, {iterations} asked for")

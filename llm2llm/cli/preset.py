@@ -1,7 +1,9 @@
 """`llm2llm preset`: ready-made params.yaml files."""
 
+import itertools
 import json
 import shutil
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,7 +58,7 @@ def use(name: str, train: Train = None, test: Test = None, json_: Json = False) 
     text = render(name, train, test)
     kept = None
     if PARAMS.exists() and PARAMS.read_text(encoding="utf-8") not in {render(n) for n in _names()}:
-        kept = PARAMS.with_suffix(".yaml.bak")
+        kept = next(path for path in _backups() if not path.exists())
         shutil.copy2(PARAMS, kept)
     write_text(PARAMS, text)
     if json_:
@@ -64,6 +66,12 @@ def use(name: str, train: Train = None, test: Test = None, json_: Json = False) 
     else:
         print(f"{PARAMS} is now preset {name}" + (f"; yours is kept as {kept}" if kept else ""))
         print("next: llm2llm validate, then dvc repro")
+
+
+def _backups() -> Iterator[Path]:
+    """Name params.yaml.bak, then numbered ones, so that none is ever overwritten."""
+    yield PARAMS.with_suffix(".yaml.bak")
+    yield from (PARAMS.with_suffix(f".yaml.bak.{n}") for n in itertools.count(2))
 
 
 def render(name: str, train: Path | None = None, test: Path | None = None) -> str:

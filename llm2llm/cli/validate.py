@@ -11,6 +11,7 @@ import typer
 from llm2llm.cli.doctor import examine
 from llm2llm.cli.pool import POOL
 from llm2llm.exceptions import DataError, ParamsError
+from llm2llm.leakage.exact import find_leaked
 from llm2llm.params.base_model import BaseModelParams
 from llm2llm.params.loading import load_section, load_value
 from llm2llm.params.subsample import SubsampleParams
@@ -18,6 +19,7 @@ from llm2llm.params.teacher_batch import TeacherBatchParams
 from llm2llm.params.whole import problems
 from llm2llm.raw import read_raw
 from llm2llm.stage import PARAMS
+from llm2llm.subsampling import subsample
 from llm2llm.tasks.sections import AnswerFormat, Fields
 
 
@@ -29,9 +31,11 @@ def validate(json_: Annotated[bool, typer.Option("--json", help="print JSON")] =
     found = problems(PARAMS, POOL)
     found += [f"{finding.what}; {finding.mend}" for finding in examine(Path())]
     found += unwritable(Path())
-    if not problems(PARAMS, POOL):
-        found += data_problems()
-        found += teacher_problems()
+    for examine_more in (data_problems, base_problems, teacher_problems):
+        try:
+            found += examine_more()
+        except ParamsError:
+            continue  # a section that this look needs does not hold, and is told of already
     if json_:
         print(json.dumps({"problems": found}, indent=2))
     else:
@@ -44,22 +48,27 @@ def validate(json_: Annotated[bool, typer.Option("--json", help="print JSON")] =
 
 
 def data_problems() -> Iterator[str]:
-    """Yield what is wrong with the raw files and with the number of seeds asked for."""
+    """Yield what is wrong with the raw files and with the draw of the seeds from them."""
     params = load_section(PARAMS, "subsample", SubsampleParams)
     task = Path(load_value(PARAMS, "task", str))
     fields = load_section(task, "fields", Fields)
     answer_format = load_section(task, "answer", AnswerFormat)
+    rows = {}
     for name, may_be_empty in ((params.train, False), (params.test, False), (params.dev, True)):
         try:
-            rows = read_raw(Path(name), fields, answer_format, may_be_empty=may_be_empty)
+            rows[name] = read_raw(Path(name), fields, answer_format, may_be_empty=may_be_empty)
         except (DataError, OSError) as failure:
             yield str(failure)
-            continue
-        if name == params.train and (params.n_seeds or 0) > len(rows):
-            yield (
-                f"{PARAMS}: `subsample.n_seeds`: found {params.n_seeds}, expected at most the"
-                f" {len(rows)} rows of {name}"
-            )
+    if params.train in rows and params.test in rows:
+        leaked = find_leaked([row.input for row in rows[params.train]], rows[params.test])
+        try:
+            subsample(rows[params.train], rows[params.test], leaked, params, random_seed=0)
+        except DataError as failure:
+            yield str(failure)
+
+
+def base_problems() -> Iterator[str]:
+    """Yield what is wrong with the base model's path."""
     base = load_section(PARAMS, "base_model", BaseModelParams)
     looks_local = base.model.startswith((".", "/", "~"))
     if looks_local and not Path(base.model).expanduser().is_dir():

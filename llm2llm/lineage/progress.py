@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm2llm.files import read_json
 from llm2llm.lineage.history import read_history
 from llm2llm.lineage.run import Run, open_run, scan
 from llm2llm.records.errors import SeedError
@@ -79,6 +80,11 @@ def status(root: Path, store: Path) -> Status:
     predicted = iterations[-1].steps[-1]
     report = _step("report", data / "report" / "metrics.json", predicted, control, last_set)
     export = _step("export", data / "export" / "manifest.json", last_set)
+    if export.state == DONE and _exported_set(data / "export") != run.n_iterations:
+        # `iterations` was changed since: what is made from the last set is another set's.
+        student, control, report, export = (
+            Step(step.stage, STALE) for step in (student, control, report, export)
+        )
     after = [student, control, report, export]
     steps = [*before, *(step for each in iterations for step in each.steps), *after]
     finished = all(step.state == DONE for step in steps)
@@ -102,6 +108,10 @@ def _step(stage: str, output: Path, *parents: Step) -> Step:
     if not output.exists():
         return Step(stage, PENDING)
     return Step(stage, DONE if all(parent.state == DONE for parent in parents) else STALE)
+
+
+def _exported_set(folder: Path) -> int:
+    return int(read_json(folder / "manifest.json")["set"])
 
 
 def _iteration(run: Run, iteration: int, base: Step, this_set: Step) -> IterationStatus:

@@ -27,7 +27,6 @@ class RuntimeParams(Section):
     price_per_million_completion_tokens: _Price
     pay_again: bool
     checkpoint_every_steps: Annotated[int, Field(ge=1)]
-    log_every_s: Annotated[float, Field(gt=0)]
 
     @model_validator(mode="after")
     def _max_cost_needs_prices(self) -> "RuntimeParams":

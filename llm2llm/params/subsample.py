@@ -11,8 +11,8 @@ class SubsampleParams(Section):
     """Exactly one of `n_seeds` (rows) and `rate` (share of the train rows, rounded down) is set.
 
     `duplicates`: equal rows stop the stage, or are dropped and counted. `drop_leaked`: train rows
-    that are test items are left out; they are reported either way. `dev` may name a file without rows
-    (data/raw/none.jsonl), for no dev rows.
+    that are test items are left out; they are reported either way. `dev` may name a file
+    without rows (data/raw/none.jsonl).
     """
 
     train: str

@@ -75,7 +75,7 @@ def _iterations(params: Path, iterations: Any, pool: Path) -> list[str]:
     if iterations < 0:
         return [f"{params}: `iterations`: found {iterations}, expected 0 or more"]
     try:
-        entries = read_yaml(pool).get("pool", {})
+        entries = read_yaml(pool).get("pool") or {}
     except ParamsError as failure:
         return [str(failure)]
     last = len(entries) - 1

@@ -1,6 +1,7 @@
 """How much better one student is than another on the same items, with its uncertainty."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ def gain(
     if right[0].keys() != right[1].keys():
         differing = sorted(right[0].keys() ^ right[1].keys())
         raise CountError(
-            f"two students answered different {split} items, {differing[0]} among them;"
+            f"two students answered different {split} items, {differing[0][0]} among them;"
             " `dvc repro --force predict-control` makes the predictions again"
         )
     if not right[0]:
@@ -72,5 +73,12 @@ def _combine(one: float, other: float, phi: float) -> float:
     return math.sqrt(max(one**2 - 2 * phi * one * other + other**2, 0.0))
 
 
-def _right_by_id(predictions: Sequence[Prediction], split: str) -> dict[str, bool]:
-    return {p.example_id: p.verdict == RIGHT for p in predictions if p.split == split}
+def _right_by_id(predictions: Sequence[Prediction], split: str) -> dict[tuple[str, int], bool]:
+    """Key by id and occurrence: a test file may hold the same row twice."""
+    met: Counter[str] = Counter()
+    right = {}
+    for prediction in predictions:
+        if prediction.split == split:
+            right[prediction.example_id, met[prediction.example_id]] = prediction.verdict == RIGHT
+            met[prediction.example_id] += 1
+    return right

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llm2llm.exceptions import StudentError
-from llm2llm.files import link_or_copy, replacing_folder, write_json
+from llm2llm.files import link_or_copy, read_json, replacing_folder, write_json
 from llm2llm.ids import Json, sha256_json
 from llm2llm.params.train_iter import TrainIterParams
 from llm2llm.seeding import derive
@@ -73,7 +73,7 @@ def train_student(
     facts = _facts(training)
     with unit_of_work(store, training_key(training), on_wait) as folder:
         student = folder / "student"
-        if not is_complete(student):
+        if not (is_complete(student) and _is_whole(student)):
             states = folder / "states"
             states.mkdir(exist_ok=True)
             shutil.rmtree(student, ignore_errors=True)
@@ -87,6 +87,12 @@ def train_student(
 def training_key(training: Training) -> str:
     """Name a training by all that decides its result, without importing torch."""
     return sha256_json({"training": _facts(training), "code": sources_sha256(_SOURCES)})
+
+
+def _is_whole(student: Path) -> bool:
+    """Say whether the tensors are still those of the manifest: their files are links in caches."""
+    manifest = read_json(student / "manifest.json")
+    return bool(manifest["checkpoint_sha256"] == checkpoint_sha256(student))
 
 
 def deliver(student: Path, target: Path) -> None:

@@ -1,8 +1,9 @@
 """The sections of a task file; each stage reads, and depends on, only those it needs."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from llm2llm.params.section import Section
 
@@ -36,6 +37,14 @@ class AnswerFormat(Section):
     pattern: str | None
     labels: list[str] | None
 
+    @model_validator(mode="after")
+    def _holds_together(self) -> "AnswerFormat":
+        if self.pattern is not None and _compiled(self.pattern).groups < 1:
+            raise ValueError("pattern: a regular expression with a group ( ) around the answer")
+        if (self.kind in ("label", "choice")) != bool(self.labels):
+            raise ValueError("labels: a list for the kinds label and choice, null for the others")
+        return self
+
 
 class ResponseFormat(Section):
     """How a candidate is read from a response: a JSON object, or a pattern with named groups.
@@ -48,6 +57,17 @@ class ResponseFormat(Section):
     input: str
     target: str | None
     pattern: str | None
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> "ResponseFormat":
+        if (self.kind == "text") != (self.pattern is not None):
+            raise ValueError("pattern: a regular expression for kind text, null for kind json")
+        if self.pattern is not None:
+            groups = _compiled(self.pattern).groupindex
+            lacking = [name for name in (self.input, self.target) if name and name not in groups]
+            if lacking:
+                raise ValueError(f"pattern: one with the named groups {', '.join(lacking)}")
+        return self
 
 
 class TeacherPrompt(Section):
@@ -96,3 +116,11 @@ class Task(Section):
     teacher: TeacherPrompt
     validity: Validity
     leakage: LeakagePolicy
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern; ValueError says what is wrong with it."""
+    try:
+        return re.compile(pattern)
+    except re.error as failure:
+        raise ValueError(f"pattern: a regular expression ({failure})") from None
