@@ -50,7 +50,7 @@ class Project:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1500,
         )
         if check and done.returncode:
             raise AssertionError(f"{command} exited {done.returncode}\n{done.stdout}{done.stderr}")
