@@ -16,7 +16,7 @@ from llm2llm.teacher.fixed_values import fixed_values
 from llm2llm.teacher.protocol import Answer, Refusal, TeacherRequest
 from llm2llm.teacher.rewrite import rewrite
 from llm2llm.teacher.surface import swap_surface
-from llm2llm.teacher.symbolic import SymbolicTeacher
+from llm2llm.teacher.symbolic import VERSION, SymbolicTeacher
 from llm2llm.teacher.worked_problem import Declined, numbers_in, read
 
 RESPONSE = ResponseFormat(kind="json", input="question", target="answer", pattern=None)
@@ -345,3 +345,18 @@ def test_any_two_step_problem_is_rewritten_soundly_or_declined(
     assert steps[0].operands == (x, y)
     assert steps[1].operands[1] == z
     assert all(step.result >= 0 and step.result.denominator == 1 for step in steps)
+
+
+def test_a_changed_rewrite_needs_another_version() -> None:
+    """A version's rewrites never change: the ledger would go on giving the old ones.
+
+    Whoever changes what is written here raises VERSION too.
+    """
+    assert VERSION == 1
+    assert [json.loads(ask(problem))["question"] for problem in (PLAIN, WEEKS, WORDS)] == [
+        "Ruth packs 11 boxes with 13 marbles in each. She gives 27 marbles to Carl."
+        " How many marbles does Ruth keep?",
+        "A hen lays 2 eggs a day. How many eggs do 16 hens lay in 5 weeks?",
+        "Diana walks twelve miles, then five miles more. Her sister walks seven times as far as"
+        " Diana. How far does her sister walk?",
+    ]
