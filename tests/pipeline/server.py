@@ -14,7 +14,8 @@ class Server:
     def __init__(self, folder: Path, kind: str) -> None:
         """Start it on a port that the system chooses."""
         self.log = folder / "requests.log"
-        options = ("--port", "0", "--kind", kind, "--log", str(self.log))
+        # Each answer takes a moment, so that a kill in the middle meets requests in flight.
+        options = ("--port", "0", "--kind", kind, "--log", str(self.log), "--delay-s", "0.3")
         self.process = subprocess.Popen(
             [sys.executable, str(SCRIPT), *options], stdout=subprocess.PIPE, text=True
         )

@@ -43,7 +43,7 @@ def small(folder: Path, server: Server) -> Project:
             "test": "data/raw/quickstart/test_small.jsonl",
             "n_seeds": 10,
         },
-        train_iter={"epochs": 2, "threads": 1},
+        train_iter={"epochs": 6, "threads": 1},
         predict={"max_new_tokens": 40, "threads": 1},
         teacher_batch={"backend": "openai", "openai": {"base_url": server.url, "random_seed": 1}},
         runtime={"teacher_concurrency": 2, "checkpoint_every_steps": 1},
