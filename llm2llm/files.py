@@ -1,6 +1,7 @@
 """Atomic files: what exists under its own name is complete and, if Parquet, fits its schema."""
 
 import dataclasses
+import itertools
 import json
 import os
 import shutil
@@ -18,6 +19,9 @@ from llm2llm.exceptions import DataError
 from llm2llm.ids import Json
 
 Record = TypeVar("Record")
+
+# Few enough to bound memory, many enough that a reader of a million rows skips most of them.
+_ROW_GROUP = 10_000
 
 _TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
@@ -39,20 +43,27 @@ def schema_of(record: type[Any]) -> pa.Schema:
 
 
 def write_records(path: Path, record: type[Record], rows: Iterable[Record]) -> None:
-    """Write rows as one Parquet file of the record's schema; equal rows give equal bytes."""
+    """Write rows as one Parquet file of the record's schema; equal rows give equal bytes.
+
+    Rows are taken, and written, a row group at a time.
+    """
     schema = schema_of(record)
-    names = schema.names
-    columns: dict[str, list[Any]] = {name: [] for name in names}
-    for row in rows:
-        for name in names:
-            columns[name].append(getattr(row, name))
-    table = pa.table(
-        [pa.array(columns[name], schema.field(name).type) for name in names], schema=schema
-    )
-    table.validate(full=True)
-    _refuse_nulls(table, path)
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    source = iter(rows)
+    n_before = 0
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        while group := list(itertools.islice(source, _ROW_GROUP)):
+            columns = [
+                pa.array([getattr(row, field.name) for row in group], field.type)
+                for field in schema
+            ]
+            table = pa.table(columns, schema=schema)
+            table.validate(full=True)
+            _refuse_nulls(table, path, n_before)
+            writer.write_table(table)
+            n_before += len(group)
 
 
 def read_records(path: Path, record: type[Record]) -> list[Record]:
@@ -98,11 +109,11 @@ def _field(schema: pa.Schema, name: str) -> str:
     return f"{field.type}{'' if field.nullable else ' not null'}"
 
 
-def _refuse_nulls(table: pa.Table, path: Path) -> None:
+def _refuse_nulls(table: pa.Table, path: Path, n_before: int) -> None:
     for field in table.schema:
         column = table.column(field.name)
         if not field.nullable and column.null_count:
-            row = column.is_null().to_pylist().index(True)
+            row = n_before + column.is_null().to_pylist().index(True)
             raise DataError(f"{path}: row {row}, field {field.name}: null, expected {field.type}")
 
 

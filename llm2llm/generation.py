@@ -1,190 +1,300 @@
 """Ask the teacher about the seeds that the student got wrong."""
 
-import dataclasses
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from llm2llm.exceptions import CountError, DataError, ParamsError
-from llm2llm.ids import Json, canonical_json, sha256_json
+from llm2llm.ids import Json, canonical_json
 from llm2llm.ledger.database import Entry
-from llm2llm.ledger.identity import request_id
-from llm2llm.parsing import Unparsable, parse_candidates
-from llm2llm.prompts import check_template, render
+from llm2llm.parsing import Candidate
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
 from llm2llm.records.responses import Response
-from llm2llm.tasks.sections import ResponseFormat, TeacherPrompt
-from llm2llm.teacher.protocol import Message, TeacherRequest
-from llm2llm.teacher.sending import describe
+from llm2llm.tasks.sections import TeacherPrompt
+from llm2llm.tasks.templates import check_prompt
+from llm2llm.teacher.protocol import TeacherRequest
+from llm2llm.teacher.requests import Requests
+from llm2llm.teacher_prompts import ask_to_solve, ask_to_write, prompt_sha256
+from llm2llm.validity import Criteria, outvoted_reason, read_response
 
-PROMPT_FIELDS = frozenset({"input", "target", "student_text"})
+# The failure of a request that stays without an answer where the params accept that.
+NO_ANSWER = "no answer, accepted"
+_STATUSES = ("answered", "failed")
+_MOST_NAMED = 5
+_CHUNK = 500
 
 
 class Sends(Protocol):
-    """What gets answers to requests; `identity` is the teacher's."""
+    """What gets answers to requests."""
 
-    @property
-    def identity(self) -> Mapping[str, Json]:
-        """Everything but the request that determines an answer."""
+    def name(self, request: TeacherRequest) -> TeacherRequest:
+        """Give a request its id."""
+
+    def describe(self, request: TeacherRequest) -> dict[str, Json]:
+        """Give what the id is the hash of."""
 
     def send(
-        self, requests: Sequence[TeacherRequest], on_progress: Callable[[int, int], None]
-    ) -> list[Entry]:
-        """Give the entry of each request, in order."""
+        self, requests: Requests, on_entry: Callable[[TeacherRequest, Entry], None]
+    ) -> list[int]:
+        """Bring all outcomes into the ledger; gives the numbers of those that stay without."""
+
+    def find(self, request_ids: Iterable[str]) -> Mapping[str, Entry]:
+        """Look outcomes up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a stage asks: requests for one seed at most, votes on each answer, and the run's seed.
+
+    With `solves` above 0 every answer that passes the checks is solved so many times by the
+    teacher, and asked for again unless more than half agree with it.
+    """
+
+    prompt: TeacherPrompt
+    criteria: Criteria
+    attempts: int
+    solves: int
+    random_seed: int
+    iteration: int
 
 
 def ask_teacher(
     errors: Sequence[SeedError],
     examples: Sequence[Example],
-    *,
+    how: Asking,
     make_sender: Callable[[], Sends],
-    prompt: TeacherPrompt,
-    attempts: int,
-    random_seed: int,
-    iteration: int,
-    wants_retry: Callable[[str, str], bool],
-    on_progress: Callable[[int, int], None],
-) -> list[Response]:
-    """Ask about each error with `ask`; the rows stand in the errors' order, then by draw.
+    say: Callable[[str], None],
+) -> Iterator[Response]:
+    """Ask about each error with `ask`; rows come in the errors' order, each by draw, then votes.
 
-    `wants_retry` takes an answer's text and its seed's target; such an answer is asked for again,
-    as the next draw, up to `attempts` in all. A failed request is not. With nothing to ask no
-    sender is made. Raises ParamsError for a template that does not hold, TeacherError where a
-    request stays without an outcome.
+    An answer that cannot be read, is cut off or fails a check is asked for again, as the next
+    draw, up to `attempts` in all; a failed request is not. With nothing to ask no sender is made.
+    `say` gets lines for people: further rounds, the counts, seeds that came away with nothing.
+    Rows are read back from the ledger, so that few are in memory at a time. Raises ParamsError for
+    a template that does not hold, TeacherError where a request stays without an outcome.
     """
     asked = [error for error in errors if error.ask]
     if not asked:
-        return []
-    problems = check_prompt(prompt)
+        return
+    problems = check_prompt(how.prompt)
+    if how.solves and how.prompt.solve is None:
+        problems.append("`teacher.solve`: null, expected a template, as `solves` is above 0")
     if problems:
         raise ParamsError("\n".join(problems))
-    seeds = _seeds(asked, examples)
-    sender = make_sender()
-    prompt_sha256 = sha256_json(prompt.model_dump())
-    rows: dict[str, list[Response]] = {error.seed_id: [] for error in asked}
-    n_sent = 0
-    pending = list(asked)
-    for attempt in range(attempts):
-        requests = [
-            make_request(
-                error,
-                seeds[error.seed_id],
-                prompt=prompt,
-                draw=error.n_requests + attempt,
-                random_seed=random_seed,
-                identity=sender.identity,
+    seeds, earlier = _seeds(asked, examples), _earlier(examples)
+    yield from _Rounds(asked, seeds, earlier, how, make_sender(), say).run()
+
+
+class _Rounds:
+    """All rounds about some errors; a number names an error, or an error's solution."""
+
+    def __init__(
+        self,
+        asked: Sequence[SeedError],
+        seeds: Mapping[str, Candidate],
+        earlier: Mapping[str, list[str]],
+        how: Asking,
+        sender: Sends,
+        say: Callable[[str], None],
+    ) -> None:
+        self._asked = asked
+        self._numbers = {error.seed_id: number for number, error in enumerate(asked)}
+        self._seeds = seeds
+        self._earlier = earlier
+        self._how = how
+        self._sender = sender
+        self._say = say
+        self._n_draws = array("q", [0]) * len(asked)
+        self._unanswered: set[tuple[int, int]] = set()
+        # Candidates to solve, by error and attempt: only those that passed the checks.
+        self._solved: dict[tuple[int, int], Candidate] = {}
+        self._unsolved: set[tuple[int, int, int]] = set()
+        # Errors whose last answer failed the checks, or that got none.
+        self._without: set[int] = set(range(len(asked)))
+        self._n_rows: Counter[str] = Counter()
+
+    def run(self) -> Iterator[Response]:
+        """Ask in rounds, then read the rows."""
+        pending: Sequence[int] = range(len(self._asked))
+        for attempt in range(self._how.attempts):
+            if attempt > 0:
+                self._say(f"attempt {attempt + 1} of {self._how.attempts} for {len(pending)} seeds")
+            passed, again = self._write(pending, attempt)
+            if self._how.solves and passed:
+                self._say(f"{self._how.solves} solutions of each of {len(passed)} new problems")
+                again += self._vote(passed, attempt)
+            pending = sorted(again)
+            self._without |= set(pending)
+            if not pending:
+                break
+        yield from self._rows()
+        counted = " + ".join(f"{self._n_rows[status]} {status}" for status in _STATUSES)
+        self._say(f"{self._n_rows.total()} requests = {counted}")
+        if self._without:
+            named = [self._asked[number].seed_id for number in sorted(self._without)]
+            more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+            self._say(
+                f"{len(named)} of {len(self._asked)} seeds are left without an answer that passes"
+                f" the checks: {', '.join(named[:_MOST_NAMED])}{more}; `llm2llm blame SEED` tells"
             )
-            for error in pending
+
+    def _write(
+        self, pending: Sequence[int], attempt: int
+    ) -> tuple[dict[int, Candidate], list[int]]:
+        """Ask for examples: gives the candidates that pass, and the errors to ask about again."""
+        passed: dict[int, Candidate] = {}
+        again: list[int] = []
+
+        def judge(request: TeacherRequest, entry: Entry) -> None:
+            if entry.text is None:
+                return
+            number = self._numbers[request.seed_id]
+            candidate = self._read(entry, request.seed_id)
+            if candidate is None:
+                again.append(number)
+                return
+            self._without.discard(number)
+            if self._how.solves:
+                passed[number] = candidate
+
+        requests = Requests(pending, lambda number: self._request(number, attempt))
+        missing = self._sender.send(requests, judge)
+        self._unanswered |= {(number, attempt) for number in missing}
+        for number in pending:
+            self._n_draws[number] += 1
+        return passed, again
+
+    def _read(self, entry: Entry, seed_id: str) -> Candidate | None:
+        """Give the candidate that an answer brought, if it passes the checks."""
+        assert entry.text is not None
+        seed = self._seeds[seed_id]
+        reading = read_response(entry.text, entry.finish_reason, seed, self._how.criteria)[0]
+        return reading.candidate if reading.reason is None else None
+
+    def _vote(self, passed: Mapping[int, Candidate], attempt: int) -> list[int]:
+        """Have candidates solved: gives the errors whose candidate was outvoted."""
+        k = self._how.solves
+        texts: dict[int, list[str | None]] = defaultdict(list)
+
+        def collect(request: TeacherRequest, entry: Entry) -> None:
+            texts[self._numbers[request.seed_id]].append(entry.text)
+
+        self._solved |= {(number, attempt): candidate for number, candidate in passed.items()}
+        numbers = array("q", [n * k + draw for n in sorted(passed) for draw in range(k)])
+        make = lambda number: self._solution(number // k, attempt, number % k)  # noqa: E731
+        missing = self._sender.send(Requests(numbers, make), collect)
+        self._unsolved |= {(number // k, attempt, number % k) for number in missing}
+        return [
+            number
+            for number, candidate in passed.items()
+            if outvoted_reason(
+                candidate,
+                texts[number] + [None] * (k - len(texts[number])),
+                self._how.criteria.answer,
+            )
         ]
-        entries = sender.send(requests, _from(on_progress, n_sent))
-        n_sent += len(requests)
-        again = []
-        for error, request, entry in zip(pending, requests, entries, strict=True):
-            if entry.request_id != request.request_id:
+
+    def _request(self, number: int, attempt: int) -> TeacherRequest:
+        error = self._asked[number]
+        request = ask_to_write(
+            error,
+            self._seeds[error.seed_id],
+            self._earlier.get(error.seed_id, []),
+            prompt=self._how.prompt,
+            draw=error.n_requests + attempt,
+            random_seed=self._how.random_seed,
+        )
+        return self._sender.name(request)
+
+    def _solution(self, number: int, attempt: int, draw: int) -> TeacherRequest:
+        assert self._how.prompt.solve is not None
+        request = ask_to_solve(
+            self._solved[number, attempt],
+            self._request(number, attempt),
+            template=self._how.prompt.solve,
+            draw=draw,
+        )
+        return self._sender.name(request)
+
+    def _rows(self) -> Iterator[Response]:
+        """Make the rows from the ledger, some at a time."""
+        waiting: list[tuple[TeacherRequest, bool]] = []
+        seen: set[str] = set()
+        for made in self._all():
+            waiting.append(made)
+            if len(waiting) == _CHUNK:
+                yield from self._outcomes(waiting, seen)
+                waiting = []
+        yield from self._outcomes(waiting, seen)
+
+    def _all(self) -> Iterator[tuple[TeacherRequest, bool]]:
+        """Yield every request that was made, and whether it has an outcome."""
+        for number in range(len(self._asked)):
+            for attempt in range(self._n_draws[number]):
+                yield self._request(number, attempt), (number, attempt) not in self._unanswered
+                for draw in range(self._how.solves if (number, attempt) in self._solved else 0):
+                    solution = self._solution(number, attempt, draw)
+                    solved = (number, attempt, draw) not in self._unsolved
+                    yield solution, solved
+
+    def _outcomes(
+        self, made: Sequence[tuple[TeacherRequest, bool]], seen: set[str]
+    ) -> Iterator[Response]:
+        entries = self._sender.find(request.request_id for request, _ in made)
+        for request, has_outcome in made:
+            entry = entries.get(request.request_id)
+            if (has_outcome and entry is None) or request.request_id in seen:
                 raise CountError(
-                    f"{request.request_id} (seed {request.seed_id}) got the outcome of"
-                    f" {entry.request_id}; see that the ledger is whole"
+                    f"{request.request_id} (seed {request.seed_id}, draw {request.draw}) was sent"
+                    f" {'twice' if entry else 'but has no outcome'}; expected each request once,"
+                    " answered or failed: report this as a fault of llm2llm"
                 )
-            rows[error.seed_id].append(_row(request, entry, iteration, prompt_sha256))
-            if entry.text is not None and wants_retry(entry.text, request.seed_target):
-                again.append(error)
-        pending = again
-        if not pending:
-            break
-    responses = [row for of_seed in rows.values() for row in of_seed]
-    _balance(responses, n_sent)
-    return responses
+            seen.add(request.request_id)
+            row = self._row(request, entry)
+            self._n_rows[row.status] += 1
+            yield row
+
+    def _row(self, request: TeacherRequest, entry: Entry | None) -> Response:
+        return Response(
+            request_id=request.request_id,
+            seed_id=request.seed_id,
+            iteration=self._how.iteration,
+            purpose=request.purpose,
+            about=request.about,
+            draw=request.draw,
+            status=entry.status if entry else "failed",
+            text=entry.text if entry else None,
+            finish_reason=entry.finish_reason if entry else None,
+            failure=entry.failure if entry else NO_ANSWER,
+            request=canonical_json(self._sender.describe(request)),
+            prompt_sha256=prompt_sha256(self._how.prompt),
+            teacher=entry.teacher if entry else None,
+            n_prompt_tokens=entry.n_prompt_tokens if entry else None,
+            n_completion_tokens=entry.n_completion_tokens if entry else None,
+        )
 
 
-def unparsable(response: ResponseFormat) -> Callable[[str, str], bool]:
-    """Make the usual `wants_retry`: an answer in which no candidate can be read."""
-    return lambda text, target: isinstance(parse_candidates(text, response, target), Unparsable)
-
-
-def check_prompt(prompt: TeacherPrompt) -> list[str]:
-    """List the problems of a task's teacher templates, one line each."""
-    templates = {"teacher.system": prompt.system, "teacher.user": prompt.user}
-    return [
-        f"`{name}`: {problem}"
-        for name, template in templates.items()
-        if template is not None
-        for problem in check_template(template, set(PROMPT_FIELDS))
-    ]
-
-
-def make_request(
-    error: SeedError,
-    seed: Example,
-    *,
-    prompt: TeacherPrompt,
-    draw: int,
-    random_seed: int,
-    identity: Mapping[str, Json],
-) -> TeacherRequest:
-    """Render the messages about one error, and name the request by what is sent."""
-    fields = {
-        "input": seed.input,
-        "target": seed.target,
-        "student_text": error.text if prompt.show_student_text else None,
-    }
-    turns = [("system", prompt.system), ("user", prompt.user)]
-    unnamed = TeacherRequest(
-        request_id="",
-        seed_id=error.seed_id,
-        draw=draw,
-        random_seed=random_seed,
-        messages=tuple(
-            Message(role, render(template, **fields)) for role, template in turns if template
-        ),
-        seed_input=seed.input,
-        seed_target=seed.target,
-    )
-    return dataclasses.replace(unnamed, request_id=request_id(describe(unnamed, identity)))
-
-
-def _seeds(asked: Sequence[SeedError], examples: Sequence[Example]) -> dict[str, Example]:
+def _seeds(asked: Sequence[SeedError], examples: Sequence[Example]) -> dict[str, Candidate]:
     twice = [seed_id for seed_id, n in Counter(error.seed_id for error in asked).items() if n > 1]
     if twice:
         raise CountError(f"errors: seed {twice[0]} occurs more than once; run `dvc repro --force`")
-    seeds = {example.example_id: example for example in examples}
+    seeds = {e.example_id: Candidate(e.input, e.target) for e in examples if e.origin == "seed"}
     unknown = [error.seed_id for error in asked if error.seed_id not in seeds]
     if unknown:
         raise DataError(
-            f"errors: seed {unknown[0]} is not among the {len(seeds)} examples of the set; the two"
+            f"errors: seed {unknown[0]} is not among the {len(seeds)} seeds of the set; the two"
             " files are of different runs: run `dvc repro`"
         )
     return seeds
 
 
-def _row(request: TeacherRequest, entry: Entry, iteration: int, prompt_sha256: str) -> Response:
-    return Response(
-        request_id=request.request_id,
-        seed_id=request.seed_id,
-        iteration=iteration,
-        draw=request.draw,
-        status=entry.status,
-        text=entry.text,
-        finish_reason=entry.finish_reason,
-        failure=entry.failure,
-        messages=canonical_json([dataclasses.asdict(message) for message in request.messages]),
-        prompt_sha256=prompt_sha256,
-        teacher=entry.teacher,
-        n_prompt_tokens=entry.n_prompt_tokens,
-        n_completion_tokens=entry.n_completion_tokens,
-    )
-
-
-def _from(on_progress: Callable[[int, int], None], before: int) -> Callable[[int, int], None]:
-    return lambda done, total: on_progress(before + done, before + total)
-
-
-def _balance(responses: Sequence[Response], n_sent: int) -> None:
-    n_answered = sum(row.status == "answered" for row in responses)
-    n_failed = sum(row.status == "failed" for row in responses)
-    n_ids = len({row.request_id for row in responses})
-    if not n_sent == n_answered + n_failed == n_ids:
-        raise CountError(
-            f"{n_sent} requests, but {n_answered} answered, {n_failed} failed, {n_ids} different"
-            " ids; expected requests = answered + failed, each once"
-        )
+def _earlier(examples: Sequence[Example]) -> dict[str, list[str]]:
+    """Gather the inputs of the examples that each seed already gave, oldest first."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for example in examples:
+        if example.origin != "seed":
+            found[example.seed_id].append(example.input)
+    return found

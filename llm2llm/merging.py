@@ -55,7 +55,7 @@ def merge(
             )
         )
     verdicts = {p.example_id: p.verdict for p in done.predictions if p.split == "seed"}
-    n_requests = Counter(response.seed_id for response in done.responses)
+    n_requests = Counter(r.seed_id for r in done.responses if r.purpose == "write")
     n_kept = Counter(kept.seed_id for kept in done.kept)
     advanced = [
         replace(
@@ -87,7 +87,9 @@ def _balance(
             f"{where}: {len(asked)} seeds were to be asked about, responses are there for"
             f" {len(served)}; differing: {', '.join(sorted(asked ^ served)[:5])}"
         )
-    answered = {r.request_id for r in done.responses if r.status == "answered"}
+    answered = {
+        r.request_id for r in done.responses if r.status == "answered" and r.purpose == "write"
+    }
     outcome = {row.request_id for row in done.kept} | {row.request_id for row in done.rejected}
     if answered != outcome:
         raise CountError(
@@ -136,6 +138,7 @@ def history_entry(
             "requests": len(done.responses),
             "answered": answered,
             "failed": len(done.responses) - answered,
+            "solves": sum(response.purpose == "solve" for response in done.responses),
             "candidates": len(done.kept) + len(done.rejected) - len(unparsable),
             "kept": len(done.kept),
             "rejected": dict(sorted(by_gate.items())),

@@ -12,7 +12,7 @@ _LINE_EVERY_S = 10.0
 
 @contextmanager
 def progress(title: str, total: int | None = None) -> Iterator[Advance]:
-    """Yield `advance(done, total=None)`; both count from the start of the work.
+    """Yield `advance(done, total=None, note="")`; both count from the start of the work.
 
     Without a terminal a line appears at most every ten seconds, and one at the end of work that
     took longer than that.
@@ -40,15 +40,16 @@ def _bar(title: str, total: int | None) -> Iterator[Advance]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(title, total=total, note="")
 
-        def advance(done: int, total: int | None = None) -> None:
+        def advance(done: int, total: int | None = None, note: str = "") -> None:
             if total is None:
-                bar.update(task, completed=done)
+                bar.update(task, completed=done, note=note)
             else:
-                bar.update(task, completed=done, total=total)
+                bar.update(task, completed=done, total=total, note=note)
 
         yield advance
 
@@ -57,12 +58,13 @@ def _lines(title: str, first_total: int | None) -> Advance:
     known = first_total
     last = time.monotonic()
 
-    def advance(done: int, total: int | None = None) -> None:
+    def advance(done: int, total: int | None = None, note: str = "") -> None:
         nonlocal known, last
         known = known if total is None else total
         now = time.monotonic()
         if now - last >= _LINE_EVERY_S:
             last = now
-            print(f"{title}: {done} of {known or '?'}", file=sys.stderr, flush=True)
+            counted = f"{title}: {done} of {known or '?'}"
+            print(f"{counted}, {note}" if note else counted, file=sys.stderr, flush=True)
 
     return advance

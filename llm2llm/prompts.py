@@ -1,6 +1,7 @@
 """Prompts: strict, sandboxed Jinja over a few named texts."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
@@ -24,7 +25,7 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
 )
 
 
-def render(template: str, **fields: str | None) -> str:
+def render(template: str, **fields: str | Sequence[str] | None) -> str:
     """Fill a template in; raises ParamsError that names an unknown variable.
 
     A field that is None may be tested for but not printed.
@@ -43,6 +44,11 @@ def render(template: str, **fields: str | None) -> str:
 def check_template(template: str, allowed: set[str]) -> list[str]:
     """List the problems of a template that can be seen without data, one line each."""
     return list(_problems(template, frozenset(allowed)))
+
+
+def variables(template: str) -> set[str]:
+    """Name the variables that a template uses."""
+    return meta.find_undeclared_variables(_ENVIRONMENT.parse(template))
 
 
 @functools.lru_cache(maxsize=64)

@@ -1,6 +1,6 @@
 """Screen candidates: parse, check validity, compare with the test set and the training side."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ from llm2llm.leakage.normalize import words
 from llm2llm.leakage.planted import check_planted
 from llm2llm.leakage.rouge import RougeIndex
 from llm2llm.params.dedupe_against_test import DedupeParams
-from llm2llm.parsing import Candidate, Unparsable, parse_candidates
+from llm2llm.parsing import Candidate
 from llm2llm.records.examples import Example
 from llm2llm.records.responses import Response
 from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.split import SplitRow
-from llm2llm.tasks.sections import AnswerFormat, LeakagePolicy, ResponseFormat, Validity
-from llm2llm.validity import invalid_reason
+from llm2llm.tasks.sections import AnswerFormat, LeakagePolicy
+from llm2llm.validity import Criteria, outvoted_reason, read_response
 
 _CHUNK = 100
 
@@ -65,9 +65,7 @@ def screen(
     test: Sequence[SplitRow],
     rest: Sequence[SplitRow],
     *,
-    response_format: ResponseFormat,
-    answer_format: AnswerFormat,
-    validity: Validity,
+    criteria: Criteria,
     policy: LeakagePolicy,
     params: DedupeParams,
     on_progress: Callable[[int, int], None],
@@ -78,17 +76,15 @@ def screen(
     Raises LeakageCheckError where the check cannot vouch for its result, CountError where a
     candidate would be lost or doubled.
     """
-    seeds = {example.example_id: example for example in examples if example.origin == "seed"}
+    seeds = {
+        example.example_id: Candidate(example.input, example.target)
+        for example in examples
+        if example.origin == "seed"
+    }
     gates = build_gates(test, rest, [seed.input for seed in seeds.values()], policy, params)
     recall = check_planted(gates, test, params.n_planted)
-    rows = _parsed(responses, seeds, response_format)
-    for row in rows:
-        if row.candidate is not None:
-            target = seeds[row.response.seed_id].target
-            reason = invalid_reason(row.candidate, target, answer_format, validity)
-            if row.position > 0:
-                reason = "one example was asked for, and this is a further one in its response"
-            row.verdict = _Verdict("validity", reason) if reason else None
+    rows = _read(responses, seeds, criteria)
+    _check_votes(_left(rows), responses, criteria.answer)
     _check_against_test(_left(rows), gates, test, on_progress)
     _check_for_duplicates(_left(rows), examples, params.duplicate_cut)
     version = gates.version(params.duplicate_cut)
@@ -104,25 +100,41 @@ def _left(rows: Sequence[_Row]) -> list[_Row]:
     return [row for row in rows if row.verdict is None]
 
 
-def _parsed(
-    responses: Sequence[Response], seeds: dict[str, Example], response_format: ResponseFormat
+def _read(
+    responses: Sequence[Response], seeds: dict[str, Candidate], criteria: Criteria
 ) -> list[_Row]:
     rows = []
     for response in responses:
-        if response.status != "answered":
+        if response.status != "answered" or response.purpose != "write":
             continue
         if response.seed_id not in seeds:
             raise CountError(
                 f"request {response.request_id}: seed {response.seed_id} is not in the set, "
                 "expected a seed; run `dvc repro --force` from teacher-batch on"
             )
-        target = seeds[response.seed_id].target
-        parsed = parse_candidates(response.text or "", response_format, target)
-        if isinstance(parsed, Unparsable):
-            rows.append(_Row(response, 0, None, _Verdict("parse", parsed.reason)))
-        else:
-            rows.extend(_Row(response, place, found) for place, found in enumerate(parsed))
+        seed = seeds[response.seed_id]
+        found = read_response(response.text or "", response.finish_reason, seed, criteria)
+        for place, reading in enumerate(found):
+            row = _Row(response, place, reading.candidate)
+            if reading.gate and reading.reason:
+                row.verdict = _Verdict(reading.gate, reading.reason)
+            rows.append(row)
     return rows
+
+
+def _check_votes(
+    rows: Sequence[_Row], responses: Sequence[Response], answer_format: AnswerFormat
+) -> None:
+    """Reject what its solutions outvote; without solutions there was no vote."""
+    solutions: dict[str, list[str | None]] = defaultdict(list)
+    for response in responses:
+        if response.about is not None:
+            solutions[response.about].append(response.text)
+    for row in rows:
+        texts = solutions.get(row.response.request_id)
+        if texts and row.candidate is not None:
+            reason = outvoted_reason(row.candidate, texts, answer_format)
+            row.verdict = _Verdict("vote", reason) if reason else None
 
 
 def _check_against_test(
@@ -195,7 +207,9 @@ def _balance(
     kept: Sequence[Kept],
     rejected: Sequence[Rejected],
 ) -> None:
-    answered = Counter(r.request_id for r in responses if r.status == "answered")
+    answered = Counter(
+        r.request_id for r in responses if r.status == "answered" and r.purpose == "write"
+    )
     doubled = [request_id for request_id, n in answered.items() if n > 1]
     if doubled:
         raise CountError(

@@ -12,7 +12,8 @@ from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.split import SplitRow
 from llm2llm.screening import screen
 from llm2llm.stage import PARAMS, run_iteration, say
-from llm2llm.tasks.sections import AnswerFormat, LeakagePolicy, TeacherPrompt, Validity
+from llm2llm.tasks.sections import LeakagePolicy
+from llm2llm.validity import load_criteria
 
 
 def main(iteration: int) -> None:
@@ -26,9 +27,7 @@ def main(iteration: int) -> None:
             read_records(Path(f"data/sets/{iteration}/examples.parquet"), Example),
             read_records(Path("data/split/test.parquet"), SplitRow),
             read_records(Path("data/split/rest.parquet"), SplitRow),
-            response_format=load_section(task, "teacher", TeacherPrompt).response,
-            answer_format=load_section(task, "answer", AnswerFormat),
-            validity=load_section(task, "validity", Validity),
+            criteria=load_criteria(task),
             policy=load_section(task, "leakage", LeakagePolicy),
             params=params,
             on_progress=advance,

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from llm2llm.files import read_records, write_records
-from llm2llm.generation import ask_teacher, unparsable
+from llm2llm.generation import Asking, ask_teacher
 from llm2llm.ids import sha256_file, sha256_json
 from llm2llm.ledger.database import Ledger
 from llm2llm.params.loading import load_section, load_value
@@ -17,8 +17,9 @@ from llm2llm.records.examples import Example
 from llm2llm.records.responses import Response
 from llm2llm.stage import PARAMS, run_iteration, say, store, waiting
 from llm2llm.tasks.sections import TeacherPrompt
-from llm2llm.teacher.backends import make_sender
+from llm2llm.teacher.backends import Edge, make_sender
 from llm2llm.teacher.bought import refuse_to_pay_again
+from llm2llm.validity import load_criteria
 from llm2llm.work import unit_of_work
 
 LOCK = Path("stages/dvc.lock")
@@ -30,39 +31,35 @@ def main(iteration: int) -> None:
     params = load_section(PARAMS, "teacher_batch", TeacherBatchParams)
     runtime = load_section(PARAMS, "runtime", RuntimeParams)
     random_seed = load_value(PARAMS, "random_seed", int)
-    prompt = load_section(Path(load_value(PARAMS, "task", str)), "teacher", TeacherPrompt)
+    task = Path(load_value(PARAMS, "task", str))
+    prompt = load_section(task, "teacher", TeacherPrompt)
+    criteria = load_criteria(task)
     files = (
         Path(f"data/iterations/{iteration}/errors.parquet"),
         Path(f"data/sets/{iteration}/examples.parquet"),
     )
     errors, examples = read_records(files[0], SeedError), read_records(files[1], Example)
-    sections = [params.model_dump(), prompt.model_dump()]
+    sections = [each.model_dump() for each in (params, prompt, criteria.answer, criteria.validity)]
     key = sha256_json([name, random_seed, *sections, *(sha256_file(file) for file in files)])
     with unit_of_work(store(), key, waiting), progress(name) as advance:
-        responses = ask_teacher(
+        edge = Edge(
+            key=os.environ.get,
+            now=time.time,
+            clock=time.monotonic,
+            say=lambda text: say(f"{name}: {text}"),
+            on_tally=lambda tally: advance(
+                tally.n_done, tally.n_total, tally.note(time.monotonic())
+            ),
+            may_pay=lambda n: refuse_to_pay_again(f"teacher-batch@{iteration}", LOCK, n),
+        )
+        rows = ask_teacher(
             errors,
             examples,
-            make_sender=lambda: make_sender(
-                params,
-                runtime,
-                prompt.response,
-                os.environ.get(params.openai.api_key_env or ""),
-                Ledger(store()),
-                say=lambda text: say(f"{name}: {text}"),
-                may_pay=lambda n: refuse_to_pay_again(f"teacher-batch@{iteration}", LOCK, n),
-                now=time.time,
-            ),
-            prompt=prompt,
-            attempts=params.attempts,
-            random_seed=random_seed,
-            iteration=iteration,
-            wants_retry=unparsable(prompt.response),
-            on_progress=advance,
+            Asking(prompt, criteria, params.attempts, params.solves, random_seed, iteration),
+            lambda: make_sender(params, runtime, prompt.response, Ledger(store()), edge),
+            edge.say,
         )
-        write_records(files[0].with_name("responses.parquet"), Response, responses)
-    n_failed = sum(response.status == "failed" for response in responses)
-    n_answered = len(responses) - n_failed
-    say(f"{name}: {len(responses)} requests = {n_answered} answered + {n_failed} failed")
+        write_records(files[0].with_name("responses.parquet"), Response, rows)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from teacher_server import Reply, completion, error, serving
-from test_teacher_openai import NOW, RESPONSE, openai_params, runtime
+from test_teacher_openai import NOW, RESPONSE, edge, openai_params, runtime, teacher_batch
 
 from llm2llm.exceptions import CountError, DataError, Llm2llmError, ParamsError, TeacherError
 from llm2llm.files import read_records, write_records
-from llm2llm.generation import ask_teacher
+from llm2llm.generation import Asking, ask_teacher
 from llm2llm.ids import Json
 from llm2llm.ledger.database import Ledger, Spent
 from llm2llm.params.runtime import RuntimeParams
@@ -32,10 +32,12 @@ from llm2llm.params.teacher_batch import TeacherBatchParams
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
 from llm2llm.records.responses import Response
-from llm2llm.tasks.sections import TeacherPrompt
+from llm2llm.tasks.sections import AnswerFormat, TeacherPrompt, Validity
+from llm2llm.teacher.asking import ThreadedAsking
 from llm2llm.teacher.backends import make_sender
 from llm2llm.teacher.bought import is_listed, refuse_to_pay_again
 from llm2llm.teacher.budget import Budget, Prices
+from llm2llm.teacher.entries import Recorder
 from llm2llm.teacher.protocol import (
     Answer,
     Refusal,
@@ -43,15 +45,26 @@ from llm2llm.teacher.protocol import (
     TeacherRequest,
     TeacherStoppedError,
 )
+from llm2llm.teacher.requests import Requests
 from llm2llm.teacher.sending import Sender
+from llm2llm.teacher.tally import Tally
 from llm2llm.teacher.workers import run_all
+from llm2llm.validity import Criteria
 
 PROMPT = TeacherPrompt(
     system="Write questions.",
     user="{{ input }} Correct class: {{ target }}"
     "{% if student_text %} not {{ student_text }}{% endif %}",
+    exchange=None,
     show_student_text=True,
+    show_earlier=False,
+    solve="Which class? {{ input }}",
     response=RESPONSE,
+)
+CRITERIA = Criteria(
+    RESPONSE,
+    AnswerFormat(kind="text", pattern=None, labels=None),
+    Validity(max_input_chars=2000, max_target_chars=100, arithmetic=False, same_answer=False),
 )
 
 
@@ -107,6 +120,10 @@ class FunctionTeacher:
         self.answer = answer or answering
         self.asked: list[TeacherRequest] = []
 
+    def identify(self, _request: TeacherRequest) -> Mapping[str, Json]:
+        """Give the identity."""
+        return self.identity
+
     def ask(self, request: TeacherRequest) -> Answer | Refusal:
         """Answer by the function."""
         self.asked.append(request)
@@ -115,7 +132,8 @@ class FunctionTeacher:
 
 def answering(request: TeacherRequest, text: str | None = None) -> Answer:
     """Answer every request well, each differently."""
-    text = text if text is not None else f"{request.seed_id}/{request.draw}"
+    new = f"A question like {request.seed_id} of draw {request.draw}"
+    text = text if text is not None else json.dumps({"text": new})
     return Answer(text, "stop", "fn-1", 10, 5, json.dumps(text))
 
 
@@ -126,47 +144,49 @@ def sender(
     budget: Budget | None = None,
     replay: bool = False,
     concurrency: int = 1,
+    accepted_share: float = 0.0,
     said: list[str] | None = None,
     may_send: Callable[[int], None] = lambda _n: None,
+    on_tally: Callable[[Tally], None] = lambda _tally: None,
 ) -> Sender:
     """Make a sender to a function."""
+    ledger = Ledger(store)
     return Sender(
         teacher,
-        Ledger(store),
-        budget=budget,
+        ledger,
+        ThreadedAsking(
+            teacher,
+            ledger,
+            Recorder(ledger, budget.prices if budget else None, lambda: NOW),
+            budget=budget,
+            concurrency=concurrency,
+            grace_s=5.0,
+            stop=threading.Event(),
+        ),
         replay=replay,
-        concurrency=concurrency,
-        grace_s=5.0,
+        accepted_share=accepted_share,
         say=(said if said is not None else []).append,
         may_send=may_send,
-        now=lambda: NOW,
-        stop=threading.Event(),
+        on_tally=on_tally,
+        clock=time.monotonic,
     )
 
 
 def ask(
     errors: list[SeedError],
-    make: Callable[[], Sender],
+    make: Callable[[], Any],
     *,
     prompt: TeacherPrompt = PROMPT,
     attempts: int = 1,
+    solves: int = 0,
     random_seed: int = 0,
-    wants_retry: Callable[[str, str], bool] = lambda _text, _target: False,
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-    n_examples: int = 50,
+    examples: list[Example] | None = None,
+    said: list[str] | None = None,
 ) -> list[Response]:
     """Ask about errors, with what most tests do not care about filled in."""
-    return ask_teacher(
-        errors,
-        [example(number) for number in range(n_examples)],
-        make_sender=make,
-        prompt=prompt,
-        attempts=attempts,
-        random_seed=random_seed,
-        iteration=2,
-        wants_retry=wants_retry,
-        on_progress=on_progress,
-    )
+    how = Asking(prompt, CRITERIA, attempts, solves, random_seed, 2)
+    examples = examples or [example(number) for number in range(50)]
+    return list(ask_teacher(errors, examples, how, make, (said if said is not None else []).append))
 
 
 # ------------------------------------------------------------------------------ requests and rows
@@ -176,16 +196,16 @@ def test_rows_hold_what_was_sent_and_what_came(tmp_path: Path) -> None:
     """One error gives one row with rendered messages, draw, answer, usage and template hash."""
     teacher = FunctionTeacher()
     (row,) = ask([seed_error(3, n_requests=4)], lambda: sender(teacher, tmp_path))
-    assert json.loads(row.messages) == [
+    assert json.loads(row.request)["messages"] == [
         {"role": "system", "content": "Write questions."},
         {"role": "user", "content": "Where is 3 ? Correct class: LOC not NUM"},
     ]
     assert (row.seed_id, row.iteration, row.draw, row.status) == ("ex-3", 2, 4, "answered")
-    assert (row.text, row.finish_reason, row.teacher) == ("ex-3/4", "stop", "fn-1")
-    assert (row.n_prompt_tokens, row.n_completion_tokens, row.failure) == (10, 5, None)
     (request,) = teacher.asked
+    assert (row.text, row.finish_reason, row.teacher) == (answering(request).text, "stop", "fn-1")
+    assert (row.n_prompt_tokens, row.n_completion_tokens, row.failure) == (10, 5, None)
     assert (request.request_id, request.seed_input) == (row.request_id, "Where is 3 ?")
-    other = PROMPT.model_copy(update={"user": "{{ input }}"})
+    other = PROMPT.model_copy(update={"user": "{{ input }} {{ student_text }}"})
     (changed,) = ask([seed_error(3)], lambda: sender(teacher, tmp_path), prompt=other)
     assert changed.prompt_sha256 != row.prompt_sha256
 
@@ -194,7 +214,7 @@ def test_students_answer_is_shown_only_where_the_task_says_so(tmp_path: Path) ->
     """With the switch off the template sees no student's text, and no system turn is made up."""
     prompt = PROMPT.model_copy(update={"show_student_text": False, "system": None})
     (row,) = ask([seed_error(3)], lambda: sender(FunctionTeacher(), tmp_path), prompt=prompt)
-    assert json.loads(row.messages) == [
+    assert json.loads(row.request)["messages"] == [
         {"role": "user", "content": "Where is 3 ? Correct class: LOC"}
     ]
 
@@ -249,7 +269,7 @@ def test_rows_stand_in_order_and_counts_balance(
     def answer(request: TeacherRequest) -> Answer | Refusal:
         if kind(request) == 0:
             return Refusal("declined: no")
-        return answering(request, "unreadable" if kind(request) == 1 else "good")
+        return answering(request, "unreadable" if kind(request) == 1 else None)
 
     teacher = FunctionTeacher(answer)
     store = tmp_path_factory.mktemp("store")
@@ -260,7 +280,6 @@ def test_rows_stand_in_order_and_counts_balance(
             errors,
             lambda: sender(teacher, store, concurrency=concurrency),
             attempts=attempts,
-            wants_retry=lambda text, target: text == "unreadable" and target == "LOC",
         )
 
     rows = again()
@@ -291,16 +310,26 @@ def test_refusal_is_a_row_and_is_not_asked_again(tmp_path: Path) -> None:
 
 
 def test_progress_counts_every_request(tmp_path: Path) -> None:
-    """Progress starts with what the ledger holds, grows with second attempts and ends complete."""
+    """Each round's counts start with what the ledger holds and end complete."""
     steps: list[tuple[int, int]] = []
+    said: list[str] = []
+
+    def answer(request: TeacherRequest) -> Answer:
+        broken = (request.seed_id, request.draw) == ("ex-2", 0)
+        return answering(request, "unreadable" if broken else None)
+
+    def note(tally: Tally) -> None:
+        if (tally.n_done, tally.n_total) not in steps:
+            steps.append((tally.n_done, tally.n_total))
+
     ask(
         [seed_error(1), seed_error(2)],
-        lambda: sender(FunctionTeacher(), tmp_path),
+        lambda: sender(FunctionTeacher(answer), tmp_path, on_tally=note),
         attempts=2,
-        wants_retry=lambda text, _target: text == "ex-2/0",
-        on_progress=lambda done, total: steps.append((done, total)),
+        said=said,
     )
-    assert steps == [(0, 2), (1, 2), (2, 2), (2, 3), (3, 3)]
+    assert steps == [(0, 2), (1, 2), (2, 2), (0, 1), (1, 1)]
+    assert said == ["attempt 2 of 2 for 1 seeds", "3 requests = 3 answered + 0 failed"]
 
 
 def test_quote_says_what_the_ledger_holds(tmp_path: Path) -> None:
@@ -333,23 +362,36 @@ def test_errors_that_do_not_fit_the_set_are_refused(tmp_path: Path) -> None:
         ask([seed_error(1), seed_error(1)], lambda: sender(FunctionTeacher(), tmp_path))
 
 
-class _LossySender:
+class _LossyAsking:
     """Gives the first request's entry for each."""
 
-    def __init__(self, inner: Sender) -> None:
-        self.inner = inner
-        self.identity = inner.identity
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
 
-    def send(self, requests: Any, on_progress: Any) -> Any:
+    def ask_all(self, requests: Requests, settle: Any, tick: Any) -> None:  # noqa: ARG002
         """Lose all but one answer."""
-        return [self.inner.send(requests, on_progress)[0]] * len(requests)
+        first = next(iter(requests))
+        entry = Recorder(self.ledger, None, lambda: NOW).record(
+            first, "{}", "function", answering(first)
+        )
+        self.ledger.put(entry)
+        for request in requests:
+            settle(request, entry)
 
 
-def test_rows_that_do_not_balance_stop_the_stage(tmp_path: Path) -> None:
-    """A sender that hands one request's outcome to no request of its own is found out."""
-    lossy: Any = _LossySender(sender(FunctionTeacher(), tmp_path))
+def test_outcomes_that_are_not_the_requests_own_stop_the_stage(tmp_path: Path) -> None:
+    """A way of asking that hands one request's outcome to another is found out."""
+    ledger = Ledger(tmp_path)
+
+    def make() -> Sender:
+        return Sender(
+            FunctionTeacher(), ledger, _LossyAsking(ledger), replay=False, accepted_share=0.0,
+            say=lambda _text: None, may_send=lambda _n: None, on_tally=lambda _tally: None,
+            clock=time.monotonic,
+        )  # fmt: skip
+
     with pytest.raises(CountError, match="got the outcome of"):
-        ask([seed_error(1), seed_error(2)], lambda: lossy)
+        ask([seed_error(1), seed_error(2)], make)
 
 
 # -------------------------------------------------------------------------------- outages, stops
@@ -425,15 +467,14 @@ def test_interruption_keeps_answers_under_way(tmp_path: Path) -> None:
 
     teacher = FunctionTeacher(slow)
 
-    def interrupt(_done: int, _total: int) -> None:
+    def interrupt(_tally: Tally) -> None:
         if teacher.asked:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         ask(
             [seed_error(n) for n in range(40)],
-            lambda: sender(teacher, tmp_path, concurrency=4),
-            on_progress=interrupt,
+            lambda: sender(teacher, tmp_path, concurrency=4, on_tally=interrupt),
         )
     assert 4 <= len(teacher.asked) <= 12
     assert Ledger(tmp_path).spent([]).n_requests == len(teacher.asked)
@@ -442,6 +483,7 @@ def test_interruption_keeps_answers_under_way(tmp_path: Path) -> None:
 def test_workers_hand_over_every_outcome() -> None:
     """Results and failures of all items arrive, with no more threads than items."""
     outcomes: dict[int, object] = {}
+    n_under_way: list[int] = []
 
     def work(item: int) -> int:
         if item % 2:
@@ -449,12 +491,13 @@ def test_workers_hand_over_every_outcome() -> None:
         return item * 10
 
     run_all(
-        list(range(20)), work, outcomes.__setitem__,
+        range(20), work, outcomes.__setitem__, n_under_way.append,
         n_threads=7, stop=threading.Event(), grace_s=1.0,
     )  # fmt: skip
     assert sorted(outcomes) == list(range(20))
     assert outcomes[4] == 40
     assert str(outcomes[5]) == "5"
+    assert n_under_way[-1] == 0
 
 
 # ---------------------------------------------------------------------------------------- replay
@@ -472,7 +515,7 @@ def test_replay_answers_from_the_ledger_alone(tmp_path: Path) -> None:
 def test_replay_names_what_is_missing(tmp_path: Path) -> None:
     """A miss in replay names request, seed and draw, and sends nothing."""
     teacher = FunctionTeacher()
-    with pytest.raises(TeacherError, match=r"rq-[0-9a-f]{64} \(seed ex-7, draw 2\)"):
+    with pytest.raises(TeacherError, match=r"rq-[0-9a-f]{64} \(seed ex-7, write, draw 2\)"):
         ask([seed_error(7, n_requests=2)], lambda: sender(teacher, tmp_path, replay=True))
     assert teacher.asked == []
 
@@ -486,10 +529,19 @@ NOTHING_SPENT = Spent(0, 0, 0, 0)
 
 
 def budget(
-    max_requests: int | None = None, max_cost: float | None = None, spent: Spent = NOTHING_SPENT
+    max_requests: int | None = None,
+    max_cost: float | None = None,
+    max_tokens: int | None = None,
+    spent: Spent = NOTHING_SPENT,
 ) -> Budget:
     """Make a budget with prices that make costs readable."""
-    return Budget(max_requests=max_requests, max_cost=max_cost, prices=PRICES, spent=spent)
+    return Budget(
+        max_requests=max_requests,
+        max_tokens=max_tokens,
+        max_cost=max_cost,
+        prices=PRICES,
+        spent=spent,
+    )
 
 
 @pytest.mark.parametrize("concurrency", [1, 6])
@@ -527,7 +579,7 @@ def test_max_cost_is_never_exceeded(tmp_path: Path, concurrency: int) -> None:
     assert 1000 - 700 < cost <= 1000
 
 
-@pytest.mark.parametrize("limits", [{"max_requests": 1}, {"max_cost": 29.0}])
+@pytest.mark.parametrize("limits", [{"max_requests": 1}, {"max_cost": 29.0}, {"max_tokens": 29}])
 @pytest.mark.parametrize("comes", [True, False])
 def test_requests_in_flight_count_at_their_most(limits: dict[str, Any], comes: bool) -> None:
     """A second request waits for the first one's end, and goes if that one cost nothing."""
@@ -542,12 +594,12 @@ def test_requests_in_flight_count_at_their_most(limits: dict[str, Any], comes: b
             outcomes.append("stopped")
 
     thread = threading.Thread(target=second)
-    with one.request(10, 5) as charge:
+    with one.request(10, 5) as held:
         thread.start()
         thread.join(0.1)
         assert outcomes == []
         if comes:
-            charge.outcome = Answer("x", "stop", None, 10, 5, "{}")
+            held.outcome = Answer("x", "stop", None, 10, 5, "{}")
     thread.join(30)
     assert outcomes == ["stopped" if comes else "sent"]
 
@@ -647,19 +699,14 @@ def test_other_inputs_are_not_bought_yet(tmp_path: Path, file: str, text: str) -
 def test_only_missing_answers_of_paid_backends_are_stopped(tmp_path: Path) -> None:
     """The question comes for what the ledger lacks, and neither for free nor for agreed pay."""
     asked_for: list[int] = []
-    params = TeacherBatchParams(
-        backend="openai", replay=False, attempts=1, openai=openai_params("http://127.0.0.1:1/v1")
-    )
+    params = teacher_batch()
 
     def refuse(n_missing: int) -> None:
         asked_for.append(n_missing)
         raise TeacherError("bought before")
 
     def make(params: TeacherBatchParams, runtime: RuntimeParams) -> Sender:
-        return make_sender(
-            params, runtime, RESPONSE, None, Ledger(tmp_path),
-            say=lambda _text: None, may_pay=refuse, now=lambda: NOW,
-        )  # fmt: skip
+        return make_sender(params, runtime, RESPONSE, Ledger(tmp_path), edge(may_pay=refuse))
 
     errors = [seed_error(1), seed_error(2)]
     with pytest.raises(TeacherError, match="bought before"):
@@ -678,16 +725,11 @@ def test_only_missing_answers_of_paid_backends_are_stopped(tmp_path: Path) -> No
 
 
 def _ask_over_http(url: str, store: Path, n_errors: int, concurrency: int) -> list[Response]:
-    params = TeacherBatchParams(
-        backend="openai", replay=False, attempts=2, openai=openai_params(url, random_seed=1)
-    )
+    params = teacher_batch(attempts=2, openai=openai_params(url, random_seed=1))
     limits = runtime(teacher_concurrency=concurrency)
 
     def make() -> Sender:
-        return make_sender(
-            params, limits, RESPONSE, None, Ledger(store),
-            say=lambda _text: None, may_pay=lambda _n: None, now=time.time,
-        )  # fmt: skip
+        return make_sender(params, limits, RESPONSE, Ledger(store), edge())
 
     return ask([seed_error(n) for n in range(n_errors)], make)
 

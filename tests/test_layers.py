@@ -15,7 +15,16 @@ LAYERS = [
     {"tasks", "prompts", "parsing", "answers", "arithmetic", "raw"},
     {"ledger", "leakage", "duplicates"},
     {"student", "teacher"},
-    {"grading", "generation", "validity", "screening", "measuring", "subsampling", "merging"},
+    {
+        "grading",
+        "generation",
+        "teacher_prompts",
+        "validity",
+        "screening",
+        "measuring",
+        "subsampling",
+        "merging",
+    },
     {"lineage", "reporting", "exporting"},
     {"stage", "cli"},
 ]

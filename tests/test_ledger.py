@@ -72,6 +72,7 @@ REQUEST: dict[str, Any] = {
         ("seed_target", "out!"),
         ("random_seed", 1),
         ("draw", 1),
+        ("about", "rq-1"),
         ("teacher", {"backend": "openai", "model": "n"}),
         ("teacher", {"backend": "openai", "model": "m", "temperature": 1.0}),
     ],

@@ -34,7 +34,21 @@ def response(request_id: str, seed_id: str, status: str = "answered") -> Respons
     """Make a response with three tokens."""
     failure = None if status == "answered" else "content policy"
     return Response(
-        request_id, seed_id, 1, 1, status, "{}", "stop", failure, "[]", "p", "t/1", 2, 3
+        request_id,
+        seed_id,
+        1,
+        "write",
+        None,
+        1,
+        status,
+        "{}",
+        "stop",
+        failure,
+        "{}",
+        "p",
+        "t",
+        2,
+        3,
     )
 
 
@@ -49,7 +63,7 @@ def test_a_kept_example_carries_its_whole_lineage() -> None:
     merged, states = merge(SEEDS, STATES, DONE)
     assert merged[:3] == SEEDS
     assert merged[3] == Example(
-        "x0", "augmented", "s0", "new", "1", 1, "7", "c1", "r0", "p", "t/1", "v1"
+        "x0", "augmented", "s0", "new", "1", 1, "7", "c1", "r0", "p", "t", "v1"
     )
     assert states == [
         SeedState("s0", ["wrong", "wrong"], 2, 1),
@@ -89,7 +103,7 @@ def test_history_counts_what_happened() -> None:
     """The entry's counts and accuracies are those of the files, parse rows not being candidates."""
     entry = history_entry(3, "h", {"f": "1"}, DONE)
     assert entry["counts"] == {
-        "errors": 2, "asked": 2, "requests": 3, "answered": 2, "failed": 1, "candidates": 1,
+        "errors": 2, "asked": 2, "requests": 3, "answered": 2, "failed": 1, "solves": 0, "candidates": 1,
         "kept": 1, "rejected": {"parse": 1},
     }  # fmt: skip
     assert entry["accuracy"] == {

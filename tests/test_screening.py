@@ -1,5 +1,6 @@
 """Claims about screening as a whole, and its stage."""
 
+import dataclasses
 import json
 import runpy
 from collections import Counter
@@ -22,14 +23,15 @@ from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.split import SplitRow
 from llm2llm.screening import Screened, screen
 from llm2llm.tasks.sections import AnswerFormat, LeakagePolicy, ResponseFormat, Validity
+from llm2llm.validity import Criteria
 
 ROOT = Path(__file__).parent.parent
 SEED = seed("Ann ate 3 of 9 plums. How many plums are left?", "9-3=<<9-3=6>>6\n#### 6")
 FORMATS: dict[str, Any] = {
-    "response_format": ResponseFormat(kind="json", input="question", target="answer", pattern=None),
-    "answer_format": AnswerFormat(kind="number", pattern=r"####[ \t]*([^\n]*)", labels=None),
-    "validity": Validity(
-        max_input_chars=300, max_target_chars=300, arithmetic=True, same_answer=False
+    "criteria": Criteria(
+        ResponseFormat(kind="json", input="question", target="answer", pattern=None),
+        AnswerFormat(kind="number", pattern=r"####[ \t]*([^\n]*)", labels=None),
+        Validity(max_input_chars=300, max_target_chars=300, arithmetic=True, same_answer=False),
     ),
     "policy": MASKED,
 }
@@ -64,8 +66,8 @@ def gates_of(result: Screened) -> list[str]:
         (answer(GOOD, "8-2=<<8-2=5>>5\n#### 5"), "validity", ""),
         (answer(TEST[2].input), "exact", "is a test item"),
         (answer(f"Now then. {TEST[1].input} Thanks."), "coverage", "n-grams"),
-        (answer(SEED.input.upper()), "duplicate", "nearly repeats"),
-        (answer(SEED.input, SEED.target), "duplicate", "is an example already"),
+        (answer(SEED.input.upper()), "validity", "its seed's, word for word"),
+        (answer(SEED.input.replace("left?", "left now?")), "duplicate", "nearly repeats"),
     ],
 )
 def test_each_rejection_names_its_gate(text: str | None, gate: str, reason: str) -> None:
@@ -76,6 +78,47 @@ def test_each_rejection_names_its_gate(text: str | None, gate: str, reason: str)
     assert reason in rejected.reason
     assert (rejected.reference_id is None) == (gate in ("parse", "validity"))
     assert rejected.gate_version == result.certificate["gate_version"]
+
+
+def test_an_example_of_the_set_is_not_taken_again() -> None:
+    """A candidate equal to an example that another seed gave is a duplicate of that one."""
+    other = seed(GOOD, TARGET)
+    [rejected] = screened([response(SEED, answer(GOOD), 1)], examples=[SEED, other]).rejected
+    assert (rejected.gate, rejected.reason) == ("duplicate", "is an example already")
+    assert rejected.reference_id == other.example_id
+
+
+def solution(about: str, draw: int, text: str | None) -> Response:
+    """Make a response that solves what the request `about` brought."""
+    made = response(SEED, text, 100 + draw, "answered" if text is not None else "failed")
+    return dataclasses.replace(made, purpose="solve", about=about, draw=draw)
+
+
+@pytest.mark.parametrize(
+    ("answers", "kept"),
+    [
+        (["#### 6", "#### 6.0", "#### 5"], True),
+        (["#### 6", "#### 5", "#### 5"], False),
+        (["#### 6", None, "no idea"], False),
+        (["#### 6", "#### 5"], False),
+        ([], True),
+    ],
+    ids=["two of three", "one of three", "no vote counts against", "a tie", "no vote was held"],
+)
+def test_solutions_outvote_a_candidate(answers: list[str | None], kept: bool) -> None:
+    """More than half of the solutions must give the candidate's answer, where there are any."""
+    votes = [solution("rq-1", draw, text) for draw, text in enumerate(answers)]
+    result = screened([response(SEED, answer(GOOD), 1), *votes])
+    assert len(result.kept) == kept
+    assert gates_of(result) == ([] if kept else ["vote"])
+
+
+def test_a_cut_off_response_is_not_read() -> None:
+    """What looks whole may still lack its end when the endpoint says that it was cut off."""
+    cut = dataclasses.replace(response(SEED, answer(GOOD), 1), finish_reason="length")
+    [rejected] = screened([cut]).rejected
+    assert (rejected.gate, rejected.input) == ("parse", None)
+    assert "cut off" in rejected.reason
 
 
 def test_kept_rows_name_their_nearest() -> None:
@@ -109,20 +152,23 @@ def test_classification_keeps_the_seeds_target_and_answer() -> None:
     hum = seed("Who was Galileo ?", "HUM")
     labels = AnswerFormat(kind="label", pattern=None, labels=["HUM", "NUM"])
     lax = Validity(max_input_chars=99, max_target_chars=9, arithmetic=False, same_answer=True)
-    changed = {"examples": [hum], "answer_format": labels, "validity": lax}
+    reads = ResponseFormat(kind="json", input="question", target="answer", pattern=None)
     result = screened(
         [
             response(hum, answer("Who painted it ?", "HUM"), 1),
             response(hum, answer("How tall was the man ?", "NUM"), 2),
             response(hum, answer("Which day was it ?", "DAY"), 3),
         ],
-        **changed,
+        examples=[hum],
+        criteria=Criteria(reads, labels, lax),
     )
     assert [kept.target for kept in result.kept] == ["HUM"]
     assert gates_of(result) == ["validity", "validity"]
     keep = ResponseFormat(kind="json", input="question", target=None, pattern=None)
     [kept] = screened(
-        [response(hum, '{"question": "Who sang it ?"}', 1)], response_format=keep, **changed
+        [response(hum, '{"question": "Who sang it ?"}', 1)],
+        examples=[hum],
+        criteria=Criteria(keep, labels, lax),
     ).kept
     assert kept.target == "HUM"
 

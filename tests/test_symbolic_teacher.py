@@ -75,11 +75,14 @@ def request(problem: tuple[str, str], draw: int = 0, random_seed: int = 1) -> Te
     return TeacherRequest(
         request_id=f"rq-{draw}",
         seed_id="ex-1",
+        purpose="write",
+        about=None,
         draw=draw,
         random_seed=random_seed,
         messages=(),
         seed_input=problem[0],
         seed_target=problem[1],
+        response_schema=None,
     )
 
 

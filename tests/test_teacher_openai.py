@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +21,12 @@ from teacher_server import (
 
 from llm2llm.exceptions import ParamsError
 from llm2llm.ids import canonical_json
+from llm2llm.ledger.database import Ledger
 from llm2llm.params.runtime import RuntimeParams
 from llm2llm.params.teacher_batch import OpenAIParams, TeacherBatchParams
 from llm2llm.tasks.sections import ResponseFormat
 from llm2llm.teacher.adaptive_limit import AdaptiveLimit
-from llm2llm.teacher.backends import make_teacher, response_schema
+from llm2llm.teacher.backends import Edge, make_sender
 from llm2llm.teacher.openai import OpenAITeacher
 from llm2llm.teacher.protocol import (
     Answer,
@@ -34,11 +36,16 @@ from llm2llm.teacher.protocol import (
     TeacherRequest,
     TeacherStoppedError,
 )
+from llm2llm.teacher.rate import RateLimit
 from llm2llm.teacher.retry import RetriableError, read_retry_after, retrying
+from llm2llm.teacher_prompts import response_schema
 
 KEY = "sk-marker-4f1c9a"
 RESPONSE = ResponseFormat(kind="json", input="text", target=None, pattern=None)
 NOW = 1_800_000_000.0
+NO_RATE = RateLimit(
+    requests_per_minute=None, tokens_per_minute=None, clock=lambda: 0.0, sleep=lambda _s: None
+)
 
 
 def openai_params(url: str = "http://127.0.0.1:1/v1", **changes: Any) -> OpenAIParams:
@@ -58,13 +65,42 @@ def openai_params(url: str = "http://127.0.0.1:1/v1", **changes: Any) -> OpenAIP
     return OpenAIParams.model_validate(values | changes)
 
 
+def teacher_batch(**changes: Any) -> TeacherBatchParams:
+    """Make the section `teacher_batch`, for the openai backend."""
+    values: dict[str, Any] = {
+        "backend": "openai",
+        "replay": False,
+        "attempts": 1,
+        "solves": 0,
+        "accepted_failures": 0.0,
+        "openai": openai_params(),
+    }
+    return TeacherBatchParams(**(values | changes))
+
+
+def edge(**changes: Any) -> Edge:
+    """Make surroundings that say nothing, know no key and let everything be paid."""
+    values: dict[str, Any] = {
+        "key": lambda _name: None,
+        "now": lambda: NOW,
+        "clock": time.monotonic,
+        "say": lambda _text: None,
+        "on_tally": lambda _tally: None,
+        "may_pay": lambda _n: None,
+    }
+    return Edge(**(values | changes))
+
+
 def runtime(**changes: Any) -> RuntimeParams:
     """Make the section `runtime`."""
     values: dict[str, Any] = {
         "teacher_concurrency": 4,
         "teacher_timeout_s": 20.0,
         "teacher_max_attempts": 3,
+        "teacher_requests_per_minute": None,
+        "teacher_tokens_per_minute": None,
         "max_requests": None,
+        "max_tokens": None,
         "max_cost": None,
         "price_per_million_prompt_tokens": None,
         "price_per_million_completion_tokens": None,
@@ -79,11 +115,14 @@ def request(**changes: Any) -> TeacherRequest:
     values: dict[str, Any] = {
         "request_id": "rq-" + "0" * 64,
         "seed_id": "ex-1",
+        "purpose": "write",
+        "about": None,
         "draw": 0,
         "random_seed": 0,
         "messages": (Message("system", "Be brief."), Message("user", "Correct class: LOC")),
         "seed_input": "Where ?",
         "seed_target": "LOC",
+        "response_schema": response_schema(RESPONSE),
     }
     return TeacherRequest(**(values | changes))
 
@@ -100,11 +139,11 @@ def teacher(
     """Make a teacher that sleeps by noting it."""
     return OpenAITeacher(
         params,
-        response_schema=response_schema(RESPONSE),
         api_key=api_key,
         timeout_s=timeout_s,
         max_attempts=3,
         concurrency=concurrency,
+        rate=NO_RATE,
         now=lambda: NOW,
         sleep=(sleeps if sleeps is not None else []).append,
         stop=stop or threading.Event(),
@@ -208,7 +247,8 @@ def test_each_draw_gets_a_seed_of_its_own() -> None:
 )
 def test_changing_a_field_changes_the_identity(changes: dict[str, Any]) -> None:
     """Everything in the section but the key's name determines the answer."""
-    assert teacher(openai_params()).identity != teacher(openai_params(**changes)).identity
+    one, other = teacher(openai_params()), teacher(openai_params(**changes))
+    assert one.identify(request()) != other.identify(request())
 
 
 def test_key_is_sent_and_is_in_no_identity() -> None:
@@ -216,8 +256,8 @@ def test_key_is_sent_and_is_in_no_identity() -> None:
     with serving() as server:
         keyed = teacher(openai_params(server.url, api_key_env="A"), api_key=KEY + "\n")
         plain = teacher(openai_params(server.url))
-        assert keyed.identity == plain.identity
-        assert KEY not in canonical_json(keyed.identity)
+        assert keyed.identify(request()) == plain.identify(request())
+        assert KEY not in canonical_json(keyed.identify(request()))
         keyed.ask(request())
         assert server.authorizations == [f"Bearer {KEY}"]
 
@@ -511,14 +551,9 @@ def test_max_cost_needs_prices() -> None:
         runtime(max_cost=1.0)
 
 
-def test_json_is_not_asked_for_where_text_is_read() -> None:
+def test_json_is_not_asked_for_where_text_is_read(tmp_path: Path) -> None:
     """A task that reads plain text and an endpoint told to write JSON contradict each other."""
     text = ResponseFormat(kind="text", input="q", target=None, pattern="(?P<q>.+)")
-    params = TeacherBatchParams(
-        backend="openai",
-        replay=False,
-        attempts=1,
-        openai=openai_params(response_format="json_object"),
-    )
+    params = teacher_batch(openai=openai_params(response_format="json_object"))
     with pytest.raises(ParamsError, match="expected none"):
-        make_teacher(params, runtime(), text, None, now=lambda: NOW, stop=threading.Event())
+        make_sender(params, runtime(), text, Ledger(tmp_path), edge())

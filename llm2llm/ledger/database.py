@@ -11,7 +11,7 @@ from pathlib import Path
 from llm2llm.exceptions import MachineError
 from llm2llm.ledger.claims import claims_of
 
-_FORMAT = 1
+_FORMAT = 2
 _BUSY_S = 60.0
 _POLL_S = 0.05
 _LOOKUP = 500
@@ -46,8 +46,23 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """A billed call that brought no answer; counts and cost are null where unknown."""
+
+    request_id: str
+    reason: str
+    n_prompt_tokens: int | None
+    n_completion_tokens: int | None
+    cost: float | None
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
 class Spent:
-    """Paid requests so far; `n_unknown` were answered without a count of tokens."""
+    """Paid requests so far, billed calls without an answer included in the tokens.
+
+    `n_unknown` were answered without a count of tokens.
+    """
 
     n_requests: int
     n_prompt_tokens: int
@@ -61,7 +76,13 @@ _INSERT = (
     f"INSERT INTO requests ({', '.join(_COLUMNS)}) "  # noqa: S608 - as above
     f"VALUES ({', '.join('?' * len(_COLUMNS))}) ON CONFLICT (request_id) DO NOTHING"
 )
-_TABLE = """
+_CHARGE_COLUMNS = tuple(field.name for field in dataclasses.fields(Charge))
+_INSERT_CHARGE = (
+    f"INSERT INTO charges ({', '.join(_CHARGE_COLUMNS)}) "  # noqa: S608 - as above
+    f"VALUES ({', '.join('?' * len(_CHARGE_COLUMNS))})"
+)
+_TABLES = (
+    """
 CREATE TABLE IF NOT EXISTS requests (
     request_id TEXT PRIMARY KEY,
     seed_id TEXT NOT NULL,
@@ -81,7 +102,30 @@ CREATE TABLE IF NOT EXISTS requests (
     cost REAL,
     created TEXT NOT NULL
 ) WITHOUT ROWID
-"""
+""",
+    """
+CREATE TABLE IF NOT EXISTS charges (
+    request_id TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    n_prompt_tokens INTEGER,
+    n_completion_tokens INTEGER,
+    cost REAL,
+    created TEXT NOT NULL
+)
+""",
+)
+
+
+def insert(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
+    """Add entries within a transaction; those whose request has an entry are left out."""
+    rows = [tuple(getattr(entry, name) for name in _COLUMNS) for entry in entries]
+    connection.executemany(_INSERT, rows)
+
+
+def insert_charges(connection: sqlite3.Connection, charges: Iterable[Charge]) -> None:
+    """Add billed calls within a transaction."""
+    rows = [tuple(getattr(charge, name) for name in _CHARGE_COLUMNS) for charge in charges]
+    connection.executemany(_INSERT_CHARGE, rows)
 
 
 class Ledger:
@@ -135,11 +179,38 @@ class Ledger:
             if not batch:
                 return
             try:
-                self._commit(batch)
+                with self._transaction():
+                    insert(self._writer, batch)
             except sqlite3.Error:
                 with self._queueing:
                     self._queue = batch + self._queue
                 raise
+
+    def put_all(self, entries: Iterable[Entry]) -> None:
+        """Add entries in one commit; all are on disk when this returns."""
+        rows = list(entries)
+        with self.writing() as connection:
+            insert(connection, rows)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold the database for one commit: all that is written within is on disk, or nothing."""
+        with self._explained(), self._writing, self._transaction():
+            yield self._writer
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Hold the connection for reading."""
+        with self._explained(), self._reading:
+            yield self._reader
+
+    def claim(self, request_id: str) -> bool:
+        """Claim a request until `release` or the end of this process; False: another has it."""
+        return self._claims.take(request_id)
+
+    def release(self, request_id: str) -> None:
+        """Give a claim back."""
+        self._claims.release(request_id)
 
     def once(
         self, request_id: str, ask: Callable[[], Entry], pause: Callable[[float], object]
@@ -167,10 +238,16 @@ class Ledger:
     def forget_failed(self, request_ids: Iterable[str]) -> None:
         """Remove failed requests, which held no answer, so that they can be sent again."""
         query = "DELETE FROM requests WHERE request_id = ? AND status = 'failed'"
-        with self._explained(), self._writing:
-            self._writer.execute("BEGIN IMMEDIATE")
-            self._writer.executemany(query, [(request_id,) for request_id in request_ids])
-            self._writer.execute("COMMIT")
+        with self.writing() as connection:
+            connection.executemany(query, [(request_id,) for request_id in request_ids])
+
+    def charge(self, charges: Iterable[Charge]) -> None:
+        """Add billed calls that brought no answer."""
+        rows = list(charges)
+        if not rows:
+            return
+        with self.writing() as connection:
+            insert_charges(connection, rows)
 
     def spent(self, free: Collection[str]) -> Spent:
         """Sum up the requests of all backends but the `free` ones."""
@@ -181,8 +258,16 @@ class Ledger:
             " OR n_completion_tokens IS NULL) THEN 1 END)"
             f" FROM requests WHERE backend NOT IN ({', '.join('?' * len(free))})"
         )
+        lost = (
+            "SELECT COALESCE(SUM(n_prompt_tokens), 0), COALESCE(SUM(n_completion_tokens), 0)"
+            " FROM charges"
+        )
         with self._explained(), self._reading:
-            return Spent(*self._reader.execute(query, list(free)).fetchone())
+            n_requests, n_prompt, n_completion, n_unknown = self._reader.execute(
+                query, list(free)
+            ).fetchone()
+            lost_prompt, lost_completion = self._reader.execute(lost).fetchone()
+        return Spent(n_requests, n_prompt + lost_prompt, n_completion + lost_completion, n_unknown)
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(
@@ -200,14 +285,15 @@ class Ledger:
         # FULL: a commit survives a power cut, not only the end of the process.
         self._writer.execute("PRAGMA synchronous = FULL")
         if version < _FORMAT:
-            self._writer.execute(_TABLE)
+            for table in _TABLES:
+                self._writer.execute(table)
             self._writer.execute(f"PRAGMA user_version = {_FORMAT}")
 
-    def _commit(self, batch: list[Entry]) -> None:
-        rows = [tuple(getattr(entry, name) for name in _COLUMNS) for entry in batch]
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._writer.execute("BEGIN IMMEDIATE")
         try:
-            self._writer.executemany(_INSERT, rows)
+            yield
             self._writer.execute("COMMIT")
         except BaseException:
             if self._writer.in_transaction:

@@ -10,6 +10,7 @@ from llm2llm.ids import Json, sha256_json
 #   iteration                  `draw` counts on over all iterations
 #   templates, student's text  the messages are what they gave
 #   how candidates are parsed  happens after; a schema that is sent is part of `teacher`
+#   purpose                    `about` is there exactly where something is to be solved
 #   attempts                   how many draws are made, not what one gives
 #   runtime section            when an answer comes and whether it may, not which
 #   versions of the clients    carry the request; what they send is all here
@@ -23,14 +24,16 @@ def describe_request(
     seed_target: str,
     random_seed: int,
     draw: int,
+    about: str | None = None,
     teacher: Mapping[str, Json],
 ) -> dict[str, Json]:
     """Gather a request's identity; `teacher` is all that the backend adds to it.
 
     `draw` is how many requests the seed has had before: without it a seed that is wrong again
-    would get the old answer for ever.
+    would get the old answer for ever. `about` is the request whose answer is to be solved: votes on
+    the same text from two requests are two samples. It is left out where it is null.
     """
-    return {
+    described: dict[str, Json] = {
         "format": _FORMAT,
         "messages": [dict(message) for message in messages],
         "seed_input": seed_input,
@@ -39,6 +42,9 @@ def describe_request(
         "draw": draw,
         "teacher": dict(teacher),
     }
+    if about is not None:
+        described["about"] = about
+    return described
 
 
 def request_id(description: Mapping[str, Json]) -> str:

@@ -16,9 +16,10 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request for the seed; `failure` says why it failed for good, null when answered."""
+    """One request for the seed, to write or to solve; `failure` is null when it was answered."""
 
     request_id: str
+    purpose: str
     draw: int
     status: str
     failure: str | None
@@ -125,6 +126,7 @@ def _iteration(run: Run, iteration: int, seed_id: str) -> SeedIteration:
         requests=[
             Request(
                 request_id=row.request_id,
+                purpose=row.purpose,
                 draw=row.draw,
                 status=row.status,
                 failure=row.failure,

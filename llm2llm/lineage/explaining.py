@@ -166,7 +166,7 @@ def _asked(run: Run, iteration: int, request_id: str) -> Asked:
         draw=response.draw,
         prompt_sha256=response.prompt_sha256,
         teacher=response.teacher,
-        messages=json.loads(response.messages),
+        messages=json.loads(response.request)["messages"],
         status=response.status,
         text=response.text,
         finish_reason=response.finish_reason,

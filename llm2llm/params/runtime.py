@@ -12,8 +12,8 @@ _Price = Annotated[float, Field(ge=0)] | None
 class RuntimeParams(Section):
     """How fast, how patiently and for how much money at most; null is no limit, or not known.
 
-    `teacher_max_attempts` counts the HTTP tries of one request. `max_requests` and `max_cost`
-    cover all paid requests that the ledger holds, those of earlier runs too. Prices and
+    `teacher_max_attempts` counts the HTTP tries of one request. `max_requests`, `max_tokens` and
+    `max_cost` cover all paid requests that the ledger holds, those of earlier runs too. Prices and
     `max_cost` are in the same currency, whichever. `pay_again` asks the teacher even though
     dvc.lock lists the answers as bought.
     """
@@ -21,7 +21,10 @@ class RuntimeParams(Section):
     teacher_concurrency: Annotated[int, Field(ge=1, le=1000)]
     teacher_timeout_s: Annotated[float, Field(gt=0)]
     teacher_max_attempts: Annotated[int, Field(ge=1)]
+    teacher_requests_per_minute: Annotated[int, Field(ge=1)] | None
+    teacher_tokens_per_minute: Annotated[int, Field(ge=1)] | None
     max_requests: Annotated[int, Field(ge=0)] | None
+    max_tokens: Annotated[int, Field(ge=0)] | None
     max_cost: Annotated[float, Field(ge=0)] | None
     price_per_million_prompt_tokens: _Price
     price_per_million_completion_tokens: _Price

@@ -1,73 +1,29 @@
 """Section `teacher_batch`: which teacher is asked, and how."""
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field
 
+from llm2llm.params.openai_chat import OpenAIChatParams
 from llm2llm.params.section import Section
 
-_OWN_FIELDS = frozenset(
-    {
-        "max_tokens",
-        "messages",
-        "model",
-        "n",
-        "response_format",
-        "seed",
-        "stream",
-        "temperature",
-        "top_p",
-    }
-)
 
-
-class OpenAIParams(Section):
-    """An OpenAI-compatible chat endpoint; null sampling fields are not sent.
-
-    `api_key_env` names an environment variable, null for an endpoint that asks for no key.
-    `revision` is not sent: it tells apart what one model name stood for at different times.
-    `random_seed` gives each request a `seed` of its own.
-    """
-
-    base_url: str
-    model: Annotated[str, Field(min_length=1)]
-    revision: str | None
-    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None
-    temperature: Annotated[float, Field(ge=0)] | None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None
-    max_tokens: Annotated[int, Field(ge=1)] | None
-    random_seed: int | None
-    response_format: Literal["json_schema", "json_object", "none"]
-    extra_body: dict[str, JsonValue]
-
-    @field_validator("base_url")
-    @classmethod
-    def _plain_address(cls, value: str) -> str:
-        # The address is written to the ledger and to dvc.lock, so no secret may stand in it.
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("an address such as http://127.0.0.1:8000/v1")
-        if parts.username is not None or parts.query or parts.fragment:
-            raise ValueError("an address without user name, password or query")
-        return value
-
-    @field_validator("extra_body")
-    @classmethod
-    def _no_second_way(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        taken = sorted(_OWN_FIELDS & set(value))
-        if taken:
-            raise ValueError(f"fields other than {', '.join(taken)}, which are set elsewhere")
-        return value
+class OpenAIParams(OpenAIChatParams):
+    """An OpenAI-compatible chat endpoint, asked one request at a time."""
 
 
 class TeacherBatchParams(Section):
     """`attempts` bounds the requests for one seed in one iteration.
 
-    With `replay` answers come from the ledger only, and a miss ends the stage.
+    With `replay` answers come from the ledger only, and a miss ends the stage. Up to
+    `accepted_failures` of the requests (a share) may stay without an answer and become failed
+    rows. With `solves` above 0 the teacher solves each candidate so many times, and more than
+    half must agree with it.
     """
 
     backend: Literal["symbolic", "openai"]
     replay: bool
     attempts: Annotated[int, Field(ge=1)]
+    solves: Annotated[int, Field(ge=0, le=99)]
+    accepted_failures: Annotated[float, Field(ge=0, lt=1)]
     openai: OpenAIParams

@@ -18,8 +18,8 @@ from llm2llm.params.subsample import SubsampleParams
 from llm2llm.params.teacher_batch import TeacherBatchParams
 from llm2llm.params.train_control import TrainControlParams
 from llm2llm.params.train_iter import TrainIterParams
-from llm2llm.prompts import check_template
 from llm2llm.tasks.sections import Task
+from llm2llm.tasks.templates import check_task
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "base_model": BaseModelParams,
@@ -102,10 +102,4 @@ def _task(params: Path, name: str) -> list[str]:
     task, found = check(Task, values, "")
     if task is None:
         return [f"{path}: {line}" for line in found]
-    lines = check_template(task.student.prompt, {"input"})
-    found += [f"{path}: `student.prompt`: {line}" for line in lines]
-    allowed = {"input", "target", "student_text"}
-    for key, template in (("system", task.teacher.system), ("user", task.teacher.user)):
-        lines = check_template(template or "", allowed)
-        found += [f"{path}: `teacher.{key}`: {line}" for line in lines]
-    return found
+    return [f"{path}: {line}" for line in check_task(task)]

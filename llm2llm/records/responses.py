@@ -7,19 +7,23 @@ from dataclasses import dataclass
 class Response:
     """One request and its outcome; `status` is answered or failed (then `failure` says why).
 
-    `draw` counts the earlier requests of the seed; `messages` is the rendered chat as canonical
-    JSON; `teacher` is the model as reported; token counts stay null where none were reported.
+    `purpose` is write, or solve: then the problem that the request `about` brought was to be
+    solved, for a vote. `draw` counts the earlier requests of the seed, or of that problem.
+    `request` is the canonical JSON whose hash is `request_id`, messages included; `teacher` is
+    the model as reported; token counts stay null where none were reported.
     """
 
     request_id: str
     seed_id: str
     iteration: int
+    purpose: str
+    about: str | None
     draw: int
     status: str
     text: str | None
     finish_reason: str | None
     failure: str | None
-    messages: str
+    request: str
     prompt_sha256: str
     teacher: str | None
     n_prompt_tokens: int | None

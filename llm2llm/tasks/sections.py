@@ -70,12 +70,28 @@ class ResponseFormat(Section):
         return self
 
 
+class WorkedExchange(Section):
+    """One exchange shown before the question: what was asked, and the answer wished for."""
+
+    user: str
+    assistant: str
+
+
 class TeacherPrompt(Section):
-    """What the teacher is told: Jinja templates over input, target and student_text."""
+    """What the teacher is told: rules, a worked exchange or none, then the question about a seed.
+
+    `system` and `user` are Jinja templates over input, target, student_text and earlier (the
+    inputs of the examples that the seed already gave, oldest first). With `show_student_text` or
+    `show_earlier` off the variable is null. `solve` is a template over input that has a candidate
+    solved, for votes; null where a task has no votes.
+    """
 
     system: str | None
+    exchange: WorkedExchange | None
     user: str
     show_student_text: bool
+    show_earlier: bool
+    solve: str | None
     response: ResponseFormat
 
 

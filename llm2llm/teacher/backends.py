@@ -2,32 +2,94 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from llm2llm.exceptions import ParamsError
-from llm2llm.ids import Json
 from llm2llm.ledger.database import Ledger
 from llm2llm.params.runtime import RuntimeParams
 from llm2llm.params.teacher_batch import TeacherBatchParams
 from llm2llm.tasks.sections import ResponseFormat
+from llm2llm.teacher.asking import ThreadedAsking
 from llm2llm.teacher.budget import Budget, Prices
+from llm2llm.teacher.entries import Recorder
 from llm2llm.teacher.protocol import Teacher
+from llm2llm.teacher.rate import RateLimit
 from llm2llm.teacher.sending import Sender
+from llm2llm.teacher.tally import Tally
 
 # Backends whose answers cost nothing: no budget, and no question before asking them again.
-FREE = ("symbolic",)
+FREE = ("symbolic", "vllm")
 
 
-def make_teacher(
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What the surroundings provide: environment, clocks, people.
+
+    `key` reads an environment variable; `now` gives seconds since 1970, `clock` seconds that never
+    go back; `say` gets a line for people, `on_tally` the counts of a round; `may_pay` is told how
+    many requests the ledger lacks, and raises where they must not be paid for.
+    """
+
+    key: Callable[[str], str | None]
+    now: Callable[[], float]
+    clock: Callable[[], float]
+    say: Callable[[str], None]
+    on_tally: Callable[[Tally], None]
+    may_pay: Callable[[int], None]
+
+
+def make_sender(
     params: TeacherBatchParams,
     runtime: RuntimeParams,
     response_format: ResponseFormat,
-    api_key: str | None,
-    *,
-    now: Callable[[], float],
+    ledger: Ledger,
+    edge: Edge,
+) -> Sender:
+    """Make the sender to the teacher that the params name; nothing is sent or loaded yet.
+
+    A paid teacher gets the budget that `runtime` sets, and `may_pay` is asked unless
+    `runtime.pay_again` is on.
+    """
+    stop = threading.Event()
+    free = params.backend in FREE
+    budget = None if free else _budget(runtime, ledger)
+    recorder = Recorder(ledger, budget.prices if budget else None, edge.now)
+    teacher = _single_teacher(params, runtime, response_format, edge, stop)
+    asking = ThreadedAsking(
+        teacher,
+        ledger,
+        recorder,
+        budget=budget,
+        concurrency=runtime.teacher_concurrency,
+        grace_s=runtime.teacher_timeout_s,
+        stop=stop,
+    )
+    return Sender(
+        teacher,
+        ledger,
+        asking,
+        replay=params.replay,
+        accepted_share=params.accepted_failures,
+        say=edge.say,
+        may_send=_allow if free or runtime.pay_again else edge.may_pay,
+        on_tally=edge.on_tally,
+        clock=edge.clock,
+    )
+
+
+def _single_teacher(
+    params: TeacherBatchParams,
+    runtime: RuntimeParams,
+    response_format: ResponseFormat,
+    edge: Edge,
     stop: threading.Event,
 ) -> Teacher:
-    """Make a teacher; nothing is sent, and no key is needed, before it is asked."""
     if params.backend == "symbolic":
+        if params.solves:
+            raise ParamsError(
+                f"`teacher_batch.solves`: found {params.solves}, expected 0: the symbolic teacher"
+                " solves nothing, its examples are right by construction"
+            )
         from llm2llm.teacher.symbolic import SymbolicTeacher
 
         return SymbolicTeacher(response_format)
@@ -41,45 +103,18 @@ def make_teacher(
         )
     return OpenAITeacher(
         params.openai,
-        response_schema=response_schema(response_format),
-        api_key=api_key,
+        api_key=edge.key(params.openai.api_key_env) if params.openai.api_key_env else None,
         timeout_s=runtime.teacher_timeout_s,
         max_attempts=runtime.teacher_max_attempts,
         concurrency=runtime.teacher_concurrency,
-        now=now,
+        rate=RateLimit(
+            requests_per_minute=runtime.teacher_requests_per_minute,
+            tokens_per_minute=runtime.teacher_tokens_per_minute,
+            clock=edge.clock,
+            sleep=stop.wait,
+        ),
+        now=edge.now,
         sleep=stop.wait,
-        stop=stop,
-    )
-
-
-def make_sender(
-    params: TeacherBatchParams,
-    runtime: RuntimeParams,
-    response_format: ResponseFormat,
-    api_key: str | None,
-    ledger: Ledger,
-    *,
-    say: Callable[[str], None],
-    may_pay: Callable[[int], None],
-    now: Callable[[], float],
-) -> Sender:
-    """Make the sender to that teacher.
-
-    For a paid one: with the budget that `runtime` sets, and `may_pay` is told how many requests
-    the ledger lacks before they are sent, unless `runtime.pay_again` is on.
-    """
-    free = params.backend in FREE
-    stop = threading.Event()
-    return Sender(
-        make_teacher(params, runtime, response_format, api_key, now=now, stop=stop),
-        ledger,
-        budget=None if free else _budget(runtime, ledger),
-        replay=params.replay,
-        concurrency=runtime.teacher_concurrency,
-        grace_s=runtime.teacher_timeout_s,
-        say=say,
-        may_send=_allow if free or runtime.pay_again else may_pay,
-        now=now,
         stop=stop,
     )
 
@@ -87,6 +122,7 @@ def make_sender(
 def _budget(runtime: RuntimeParams, ledger: Ledger) -> Budget:
     return Budget(
         max_requests=runtime.max_requests,
+        max_tokens=runtime.max_tokens,
         max_cost=runtime.max_cost,
         prices=Prices(
             runtime.price_per_million_prompt_tokens, runtime.price_per_million_completion_tokens
@@ -97,16 +133,3 @@ def _budget(runtime: RuntimeParams, ledger: Ledger) -> Budget:
 
 def _allow(_n_missing: int) -> None:
     return None
-
-
-def response_schema(response_format: ResponseFormat) -> dict[str, Json]:
-    """Write the JSON schema of one candidate: an object of texts, all required."""
-    names = [response_format.input]
-    if response_format.target is not None:
-        names.append(response_format.target)
-    return {
-        "type": "object",
-        "properties": {name: {"type": "string"} for name in names},
-        "required": names,
-        "additionalProperties": False,
-    }

@@ -8,95 +8,102 @@ from typing import TYPE_CHECKING, Any
 
 from llm2llm.ids import Json
 from llm2llm.params.teacher_batch import OpenAIParams
-from llm2llm.seeding import derive
 from llm2llm.teacher.adaptive_limit import AdaptiveLimit
 from llm2llm.teacher.openai_body import read_body
+from llm2llm.teacher.openai_chat import OpenAIChat
+from llm2llm.teacher.openai_client import OpenAIConnection
 from llm2llm.teacher.openai_failures import judge
 from llm2llm.teacher.protocol import (
     Answer,
+    LostCall,
     Refusal,
     TeacherOutageError,
     TeacherRequest,
     TeacherStoppedError,
 )
+from llm2llm.teacher.rate import RateLimit
 from llm2llm.teacher.retry import RetriableError, retrying
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
-# The client insists on a key; endpoints on one's own machine do not look at it.
-_NO_KEY = "none"
-
 
 class OpenAITeacher:
     """Ask over HTTP; the client is made at the first request, so a full ledger needs no key.
 
-    `response_schema` is the JSON schema of an answer, sent where the params say json_schema;
-    `now` gives seconds since 1970; setting `stop` ends the tries of all threads.
+    A request's schema is sent where the params say json_schema. `now` gives seconds since 1970;
+    setting `stop` ends the tries of all threads.
     """
 
     def __init__(
         self,
         params: OpenAIParams,
         *,
-        response_schema: Mapping[str, Json],
         api_key: str | None,
         timeout_s: float,
         max_attempts: int,
         concurrency: int,
+        rate: RateLimit,
         now: Callable[[], float],
         sleep: Callable[[float], object],
         stop: threading.Event,
     ) -> None:
         self._params = params
-        self._response_format = _response_format(params, response_schema)
-        self._api_key = (api_key or "").strip()
-        self._timeout_s = timeout_s
+        self._chat = OpenAIChat(params, "openai")
+        self._connection = OpenAIConnection(
+            params, "teacher_batch.openai", api_key=api_key, timeout_s=timeout_s
+        )
         self._now = now
         self._stop = stop
         self._limit = AdaptiveLimit(concurrency)
+        self._rate = rate
         # Jitter shall differ between processes and reaches no output.
         self._retrying = retrying(
             max_attempts=max_attempts, sleep=sleep, stop=stop, jitter=random.SystemRandom().random
         )
-        self._client: OpenAI | None = None
-        self._making = threading.Lock()
 
     @property
     def identity(self) -> Mapping[str, Json]:
-        """Name endpoint, model, revision, sampling and schema."""
-        return {
-            "backend": "openai",
-            "base_url": self._params.base_url.rstrip("/"),
-            "model": self._params.model,
-            "revision": self._params.revision,
-            "temperature": self._params.temperature,
-            "top_p": self._params.top_p,
-            "max_tokens": self._params.max_tokens,
-            "random_seed": self._params.random_seed,
-            "response_format": self._response_format,
-            "extra_body": self._params.extra_body,
-        }
+        """Name endpoint, model, revision and sampling."""
+        return self._chat.identity
+
+    def identify(self, request: TeacherRequest) -> Mapping[str, Json]:
+        """Add the response format that is sent."""
+        return self._chat.identify(request)
 
     def ask(self, request: TeacherRequest) -> Answer | Refusal:
         """Answer one request, trying again as the policy says."""
-        client = self._connected()
-        body = self._body(request)
+        client = self._connection.client()
+        body: dict[str, Any] = {
+            **self._chat.body(request),
+            "extra_body": self._params.extra_body or None,
+        }
+        # What the limit counts before the true number is known: four bytes a token, as a rule.
+        n_tokens = sum(len(message.content) for message in request.messages) // 4
+        n_tokens += self._params.max_tokens or 0
         n_attempts = 0
+        lost: list[LostCall] = []
 
         def once() -> Answer | Refusal:
             nonlocal n_attempts
             n_attempts += 1
-            return self._once(client, body, n_attempts)
+            self._rate.enter(n_tokens, self._stop)
+            try:
+                return self._once(client, body, n_attempts)
+            except RetriableError as failure:
+                if failure.lost:
+                    lost.append(failure.lost)
+                raise
 
         try:
-            return self._retrying(once)
+            return dataclasses.replace(self._retrying(once), lost=tuple(lost))
         except RetriableError as failure:
             wish = failure.retry_after_s
             asked = f", and asks to be left alone for {wish:.0f} s" if wish else ""
             raise TeacherOutageError(
                 f"{self._params.base_url} gave no answer in {n_attempts} tries"
-                f" ({self._hide(str(failure))}){asked}"
+                f" ({self._connection.hide(str(failure))}){asked}",
+                tuple(lost),
             ) from None
 
     def _once(self, client: "OpenAI", body: dict[str, Any], n_attempts: int) -> Answer | Refusal:
@@ -122,70 +129,11 @@ class OpenAITeacher:
                 raise verdict from None
             else:
                 raise TeacherStoppedError(
-                    self._hide(f"{self._params.base_url}: {verdict}")
+                    self._connection.hide(f"{self._params.base_url}: {verdict}")
                 ) from None
         finally:
             self._limit.leave(ticket, complained=complained, succeeded=succeeded)
         if isinstance(outcome, Answer):
-            return dataclasses.replace(outcome, raw=self._hide(outcome.raw))
-        raw = None if outcome.raw is None else self._hide(outcome.raw)
-        return dataclasses.replace(outcome, reason=self._hide(outcome.reason), raw=raw)
-
-    def _body(self, request: TeacherRequest) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self._params.model,
-            "messages": [dataclasses.asdict(message) for message in request.messages],
-            "temperature": self._params.temperature,
-            "top_p": self._params.top_p,
-            "max_tokens": self._params.max_tokens,
-            "seed": self._seed(request),
-            "response_format": self._response_format,
-            "extra_body": self._params.extra_body or None,
-        }
-        return {name: value for name, value in body.items() if value is not None}
-
-    def _seed(self, request: TeacherRequest) -> int | None:
-        # One seed for all would give a second draw the first one's answer; 31 bits suit any server.
-        if self._params.random_seed is None:
-            return None
-        number = derive(
-            self._params.random_seed, "teacher", request.random_seed, request.seed_id, request.draw
-        )
-        return number & 0x7FFFFFFF
-
-    def _connected(self) -> "OpenAI":
-        from openai import OpenAI
-
-        variable = self._params.api_key_env
-        if variable is not None and not self._api_key:
-            raise TeacherStoppedError(
-                f"no API key: the environment variable {variable} that"
-                " `teacher_batch.openai.api_key_env` names is not set; `export` it, or set"
-                " api_key_env to null for an endpoint without keys"
-            )
-        if not (self._api_key.isascii() and self._api_key.isprintable()):
-            raise TeacherStoppedError(
-                f"the environment variable {variable} holds what cannot be a key"
-            )
-        with self._making:
-            if self._client is None:
-                self._client = OpenAI(
-                    base_url=self._params.base_url,
-                    api_key=self._api_key or _NO_KEY,
-                    timeout=self._timeout_s,
-                    max_retries=0,
-                )
-            return self._client
-
-    def _hide(self, text: str) -> str:
-        """Blot the key out of a text from outside: some endpoints repeat it."""
-        return text.replace(self._api_key, "***") if self._api_key else text
-
-
-def _response_format(params: OpenAIParams, schema: Mapping[str, Json]) -> Json:
-    if params.response_format == "none":
-        return None
-    if params.response_format == "json_object":
-        return {"type": "json_object"}
-    named: dict[str, Json] = {"name": "candidate", "strict": True, "schema": schema}
-    return {"type": "json_schema", "json_schema": named}
+            return dataclasses.replace(outcome, raw=self._connection.hide(outcome.raw))
+        raw = None if outcome.raw is None else self._connection.hide(outcome.raw)
+        return dataclasses.replace(outcome, reason=self._connection.hide(outcome.reason), raw=raw)

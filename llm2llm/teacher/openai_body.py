@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from llm2llm.teacher.openai_failures import short
-from llm2llm.teacher.protocol import Answer, Refusal
+from llm2llm.teacher.protocol import Answer, LostCall, Refusal
 from llm2llm.teacher.retry import RetriableError
 
 
@@ -16,16 +16,19 @@ def read_body(body: bytes, *, n_attempts: int, latency_s: float) -> Answer | Ref
     """
     raw = body.decode("utf-8", "replace")
     loaded = _json(raw)
-    choice = _first_choice(loaded, raw)
-    message = choice["message"]
-    content = message.get("content")
-    if content is not None and not isinstance(content, str):
-        raise RetriableError(f"content is not text: {short(raw)}")
     usage = _mapping(loaded.get("usage"))
-    finish_reason = _text(choice.get("finish_reason"))
-    teacher = _text(loaded.get("model"))
     n_prompt_tokens = _count(usage.get("prompt_tokens"))
     n_completion_tokens = _count(usage.get("completion_tokens"))
+    choice, problem = _first_choice(loaded)
+    if problem:
+        reason = f"{problem}: {short(raw)}"
+        billed = n_prompt_tokens is not None or n_completion_tokens is not None
+        lost = LostCall(reason, n_prompt_tokens, n_completion_tokens) if billed else None
+        raise RetriableError(reason, lost=lost)
+    message = choice["message"]
+    content = message.get("content")
+    finish_reason = _text(choice.get("finish_reason"))
+    teacher = _text(loaded.get("model"))
     declined = _text(message.get("refusal"))
     if finish_reason == "content_filter" or (declined and not content):
         why = f"declined: {short(declined)}" if declined else "content policy (answer filtered)"
@@ -60,12 +63,16 @@ def _json(raw: str) -> dict[str, Any]:
     return loaded
 
 
-def _first_choice(loaded: dict[str, Any], raw: str) -> dict[str, Any]:
+def _first_choice(loaded: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """Give the first choice, or what is wrong with it."""
     choices = loaded.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-        raise RetriableError(f"the answer holds no choice with a message: {short(raw)}")
-    return choice
+        return {}, "the answer holds no choice with a message"
+    content = choice["message"].get("content")
+    if content is not None and not isinstance(content, str):
+        return {}, "content is not text"
+    return choice, None
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a failed call to an OpenAI-compatible endpoint means for the request, and for the run."""
 
+from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from llm2llm.teacher.protocol import BAD_REQUEST, Refusal, TeacherStoppedError
@@ -43,16 +44,22 @@ def judge(failure: "APIError", now: float) -> RetriableError | Refusal | Teacher
 def _judge_status(
     failure: "APIStatusError", now: float
 ) -> RetriableError | Refusal | TeacherStoppedError:
-    status = failure.status_code
+    wish = read_retry_after(failure.response.headers.get("retry-after"), now)
     codes = {str(failure.code), str(failure.type)}
-    said = f"{status}: {short(failure.message)}"
+    return judge_status(failure.status_code, codes, failure.message, retry_after_s=wish)
+
+
+def judge_status(
+    status: int, codes: Set[str], message: str, *, retry_after_s: float | None = None
+) -> RetriableError | Refusal | TeacherStoppedError:
+    """Judge a failure by its HTTP status and the `code` and `type` that stand in it."""
+    said = f"{status}: {short(message)}"
     if codes & _NO_CREDIT:
         return TeacherStoppedError(f"the endpoint has no credit left for this key ({said})")
     if codes & _CONTENT_POLICY:
         return Refusal(f"content policy ({said})")
     if status in _RETRIED_STATUS or status >= 500:
-        wish = read_retry_after(failure.response.headers.get("retry-after"), now)
-        return RetriableError(said, retry_after_s=wish, busy=status == 429)
+        return RetriableError(said, retry_after_s=retry_after_s, busy=status == 429)
     if status in _STOPPING_STATUS or status < 400:
         meaning = _STOPPING_STATUS.get(status, "the address answers with a redirection")
         return TeacherStoppedError(f"{meaning} ({said})")

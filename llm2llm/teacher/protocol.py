@@ -1,15 +1,28 @@
 """What the pipeline asks of a teacher, and what a teacher gives back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from llm2llm.exceptions import TeacherError
 from llm2llm.ids import Json
 
 
+@dataclass(frozen=True, slots=True)
+class LostCall:
+    """A call that was billed, as its usage says, and brought no answer that can be kept."""
+
+    reason: str
+    n_prompt_tokens: int | None
+    n_completion_tokens: int | None
+
+
 class TeacherOutageError(TeacherError):
     """One request got no answer in the end; asked again later it may get one."""
+
+    def __init__(self, reason: str, lost: tuple[LostCall, ...] = ()) -> None:
+        super().__init__(reason)
+        self.lost = lost
 
 
 class TeacherStoppedError(TeacherError):
@@ -18,35 +31,44 @@ class TeacherStoppedError(TeacherError):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a chat; `role` is system or user."""
+    """One turn of a chat; `role` is system, user or assistant."""
 
     role: str
     content: str
 
 
+Purpose = Literal["write", "solve"]
+
+
 @dataclass(frozen=True, slots=True)
 class TeacherRequest:
-    """One request for new examples from one seed.
+    """One request: to write an example like a seed, or to solve one that was written.
 
-    `seed_input` and `seed_target` are what the messages show, for a teacher that reads no prose.
-    `draw` counts the seed's earlier requests; `random_seed` is the run's.
+    `seed_input` and `seed_target` are what the messages show, for a teacher that reads no prose;
+    the target is empty where there is something to solve, and `about` is then the request that
+    wrote it. `draw` counts the earlier requests of
+    the seed, or of the same problem to solve; `random_seed` is the run's. `response_schema` is
+    the JSON schema of the answer, null for free text.
     """
 
     request_id: str
     seed_id: str
+    purpose: Purpose
+    about: str | None
     draw: int
     random_seed: int
     messages: tuple[Message, ...]
     seed_input: str
     seed_target: str
+    response_schema: Mapping[str, Json] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the teacher said, cut short or not; `raw` is the JSON as it arrived.
 
-    `teacher` is the model as reported; `n_attempts` counts the tries it took; `latency_s` is the
-    last try's.
+    `teacher` is the model as reported; `n_attempts` counts the tries it took, `lost` holds those
+    among them that were billed; `latency_s` is the last try's.
     """
 
     text: str
@@ -57,6 +79,7 @@ class Answer:
     raw: str
     n_attempts: int = 1
     latency_s: float | None = None
+    lost: tuple[LostCall, ...] = ()
 
 
 # How the reason begins when the endpoint would not take a request as it was sent.
@@ -77,14 +100,33 @@ class Refusal:
     raw: str | None = None
     n_attempts: int = 1
     latency_s: float | None = None
+    lost: tuple[LostCall, ...] = ()
 
 
-class Teacher(Protocol):
-    """A source of answers; `ask` is called from several threads at once."""
+class Named(Protocol):
+    """What names a teacher and its requests; nothing is connected or loaded for it."""
 
     @property
     def identity(self) -> Mapping[str, Json]:
-        """Everything but the request that determines an answer; has the key `backend`."""
+        """What determines an answer whatever the request; has the key `backend`."""
+
+    def identify(self, request: TeacherRequest) -> Mapping[str, Json]:
+        """Give `identity`, and what the request makes of the teacher (the response's format)."""
+
+
+class Teacher(Named, Protocol):
+    """A source of single answers; `ask` is called from several threads at once."""
 
     def ask(self, request: TeacherRequest) -> Answer | Refusal:
         """Answer one request; raises TeacherOutageError or TeacherStoppedError."""
+
+
+class GroupTeacher(Named, Protocol):
+    """A source of answers that is asked for many at once."""
+
+    @property
+    def group_size(self) -> int:
+        """How many requests are answered, and kept, together."""
+
+    def ask_group(self, requests: Sequence[TeacherRequest]) -> list[Answer | Refusal]:
+        """Answer all, in their order; raises TeacherStoppedError."""

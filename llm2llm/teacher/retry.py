@@ -13,18 +13,31 @@ from tenacity import (
     stop_when_event_set,
 )
 
+from llm2llm.teacher.protocol import LostCall
+
 # An endpoint that wants to be left alone for longer than this is out of order for this run.
 LONGEST_WAIT_S = 300.0
 _LONGEST_BACK_OFF_S = 60.0
 
 
 class RetriableError(Exception):
-    """One try failed in a way that the next may not; `retry_after_s` is the endpoint's wish."""
+    """One try failed in a way that the next may not; `retry_after_s` is the endpoint's wish.
 
-    def __init__(self, reason: str, *, retry_after_s: float | None = None, busy: bool = False):
+    `busy` says that the endpoint has too much to do; `lost` is set where the try was billed.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        retry_after_s: float | None = None,
+        busy: bool = False,
+        lost: LostCall | None = None,
+    ) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
         self.busy = busy
+        self.lost = lost
 
 
 def retrying(

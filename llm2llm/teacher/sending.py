@@ -1,222 +1,201 @@
 """Get answers to requests: from the ledger, else from the teacher, each at most once."""
 
 import dataclasses
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from array import array
+from collections.abc import Callable, Iterable, Mapping
 
 from llm2llm.exceptions import CountError, Llm2llmError, TeacherError
-from llm2llm.ids import Json, canonical_json
+from llm2llm.ids import Json
 from llm2llm.ledger.database import Entry, Ledger
-from llm2llm.ledger.identity import describe_request
-from llm2llm.teacher.budget import Budget
+from llm2llm.ledger.identity import request_id
+from llm2llm.teacher.asking import Asking
+from llm2llm.teacher.entries import describe
 from llm2llm.teacher.protocol import (
     BAD_REQUEST,
-    Answer,
-    Refusal,
-    Teacher,
+    Named,
     TeacherOutageError,
     TeacherRequest,
+    TeacherStoppedError,
 )
-from llm2llm.teacher.workers import run_all
+from llm2llm.teacher.requests import Requests
+from llm2llm.teacher.tally import Tally
 
-# So many requests in a row without an answer, per thread: then the endpoint is down, and the
-# others would only wait for it one after the other.
-_OUTAGES_PER_THREAD = 2
-_OUTAGES_AT_LEAST = 8
 # Fewer bad requests than this may well be the requests' own fault.
 _REFUSED_AT_LEAST = 3
-
-
-def describe(request: TeacherRequest, identity: Mapping[str, Json]) -> dict[str, Json]:
-    """Gather the identity of a request to the teacher of that identity."""
-    return describe_request(
-        messages=[dataclasses.asdict(message) for message in request.messages],
-        seed_input=request.seed_input,
-        seed_target=request.seed_target,
-        random_seed=request.random_seed,
-        draw=request.draw,
-        teacher=identity,
-    )
+_LOOKUP = 500
 
 
 class Sender:
-    """Answer requests through a ledger, a budget (None: free) and threads.
+    """Answer rounds of requests through a ledger and a way of asking.
 
-    With `replay` nothing is sent. `may_send` is told how many requests the ledger lacks, and
-    raises where they must not be sent; `say` gets a line for people. `now` gives seconds since
-    1970. An interruption waits `grace_s` for answers under way; `stop` is set when nothing more
-    shall be sent.
+    With `replay` nothing is sent. Up to `accepted_share` of a round may stay without an answer.
+    `may_send` is told how many requests the ledger lacks, and raises where they must not be sent;
+    `say` gets a line for people, `on_tally` the counts after each outcome. `clock` gives seconds.
     """
 
     def __init__(
         self,
-        teacher: Teacher,
+        teacher: Named,
         ledger: Ledger,
+        asking: Asking,
         *,
-        budget: Budget | None,
         replay: bool,
-        concurrency: int,
-        grace_s: float,
+        accepted_share: float,
         say: Callable[[str], None],
         may_send: Callable[[int], None],
-        now: Callable[[], float],
-        stop: threading.Event,
+        on_tally: Callable[[Tally], None],
+        clock: Callable[[], float],
     ) -> None:
         self._teacher = teacher
-        self.identity = teacher.identity
         self._ledger = ledger
-        self._budget = budget
+        self._asking = asking
         self._replay = replay
-        self._concurrency = concurrency
-        self._grace_s = grace_s
+        self._accepted_share = accepted_share
         self._say = say
         self._may_send = may_send
-        self._now = now
-        self._stop = stop
-        self._n_outages = 0
+        self._on_tally = on_tally
+        self._clock = clock
+
+    def name(self, request: TeacherRequest) -> TeacherRequest:
+        """Give the request its id: a hash of all that determines the answer."""
+        named = request_id(describe(request, self._teacher.identify(request)))
+        return dataclasses.replace(request, request_id=named)
+
+    def describe(self, request: TeacherRequest) -> dict[str, Json]:
+        """Give what the request's id is the hash of."""
+        return describe(request, self._teacher.identify(request))
+
+    def find(self, request_ids: Iterable[str]) -> Mapping[str, Entry]:
+        """Look outcomes up in the ledger; those it lacks are not in the result."""
+        return self._ledger.find(request_ids)
 
     def send(
-        self, requests: Sequence[TeacherRequest], on_progress: Callable[[int, int], None]
-    ) -> list[Entry]:
-        """Give the entry of each request, in order.
+        self, requests: Requests, on_entry: Callable[[TeacherRequest, Entry], None]
+    ) -> list[int]:
+        """Bring the outcome of every request into the ledger, and hand each over, in any order.
 
-        Raises TeacherError when some have none in the end; the others are then in the ledger.
+        Gives the numbers of those that stay without one, as many as are accepted. Raises
+        TeacherError where there are more; what was answered is then in the ledger.
         """
-        known = dict(self._ledger.find(request.request_id for request in requests))
-        missing = [request for request in requests if request.request_id not in known]
-        on_progress(len(known), len(requests))
-        if missing and self._replay:
-            first = missing[0]
-            raise TeacherError(
-                f"replay: the ledger lacks {len(missing)} of {len(requests)} requests, the first"
-                f" {first.request_id} (seed {first.seed_id}, draw {first.draw}); set"
-                " `teacher_batch.replay: false` to ask the teacher"
-            )
-        if missing:
-            self._may_send(len(missing))
-            self._say(
-                f"{len(requests)} requests, {len(known)} of them in the ledger,"
-                f" {len(missing)} to send"
-            )
-            self._ask_all(missing, known, on_progress, len(requests))
-        return [known[request.request_id] for request in requests]
+        tally = Tally(len(requests), begun_s=self._clock())
+        missing = self._look_up(requests, on_entry, tally)
+        self._on_tally(tally)
+        if not missing:
+            return []
+        if self._replay:
+            return self._miss(requests.only(missing), tally)
+        self._may_send(len(missing))
+        self._say(
+            f"{len(requests)} requests, {tally.n_known} of them in the ledger,"
+            f" {len(missing)} to send"
+        )
+        return self._ask(requests.only(missing), on_entry, tally)
 
-    def _ask_all(
+    def _look_up(
         self,
-        missing: list[TeacherRequest],
-        known: dict[str, Entry],
-        on_progress: Callable[[int, int], None],
-        total: int,
-    ) -> None:
+        requests: Requests,
+        on_entry: Callable[[TeacherRequest, Entry], None],
+        tally: Tally,
+    ) -> "array[int]":
+        missing = array("q")
+        for chunk in requests.chunks(_LOOKUP):
+            known = self._ledger.find(request.request_id for _, request in chunk)
+            for number, request in chunk:
+                entry = known.get(request.request_id)
+                if entry is None:
+                    missing.append(number)
+                else:
+                    tally.n_known += 1
+                    on_entry(request, entry)
+        return missing
+
+    def _miss(self, missing: Requests, tally: Tally) -> list[int]:
+        if self._is_accepted(len(missing), tally):
+            return list(missing.numbers)
+        first = next(iter(missing))
+        raise TeacherError(
+            f"replay: the ledger lacks {len(missing)} of {tally.n_total} requests, the first"
+            f" {first.request_id} (seed {first.seed_id}, {first.purpose}, draw {first.draw}); set"
+            " `teacher_batch.replay: false` to ask the teacher, or fetch the answers of an"
+            " earlier run with `llm2llm ledger import`"
+        )
+
+    def _ask(
+        self,
+        missing: Requests,
+        on_entry: Callable[[TeacherRequest, Entry], None],
+        tally: Tally,
+    ) -> list[int]:
         failures: list[Llm2llmError] = []
+        left = {request.request_id: number for number, request in _numbered(missing)}
+        refused: list[Entry] = []
+        n_taken = 0
 
         def settle(request: TeacherRequest, outcome: Entry | Llm2llmError) -> None:
+            nonlocal n_taken
             if isinstance(outcome, Entry):
-                known[request.request_id] = outcome
-                on_progress(len(known), total)
+                if outcome.request_id != request.request_id:
+                    raise CountError(
+                        f"{request.request_id} (seed {request.seed_id}) got the outcome of"
+                        f" {outcome.request_id}; see that the ledger is whole"
+                    )
+                if (outcome.failure or "").startswith(BAD_REQUEST):
+                    if n_taken == 0:
+                        refused.append(outcome)
+                else:
+                    n_taken += 1
+                left.pop(request.request_id, None)
+                tally.add(outcome)
+                on_entry(request, outcome)
             elif isinstance(outcome, TeacherOutageError):
+                tally.n_lost += 1
                 failures.append(outcome)
             else:
                 # What stops all comes first in the message.
                 failures.insert(0, outcome)
+            self._on_tally(tally)
 
-        run_all(
-            missing,
-            self._ask_one,
-            settle,
-            n_threads=self._concurrency,
-            stop=self._stop,
-            grace_s=self._grace_s,
-        )
-        if not failures and len(known) == total:
-            self._refuse_what_cannot_be_right([known[request.request_id] for request in missing])
-            return
-        kept = f"{len(known)} of {total} requests are answered and kept, {total - len(known)} miss"
+        def tick(n_in_flight: int) -> None:
+            tally.n_in_flight = n_in_flight
+            self._on_tally(tally)
+
+        self._asking.ask_all(missing, settle, tick)
+        self._refuse_what_cannot_be_right(refused, n_taken, len(missing))
+        if not left:
+            return []
+        return self._account_for(left, failures, tally)
+
+    def _account_for(
+        self, left: Mapping[str, int], failures: list[Llm2llmError], tally: Tally
+    ) -> list[int]:
+        kept = f"{tally.n_done} of {tally.n_total} requests are answered and kept, {len(left)} miss"
         if not failures:
             raise CountError(f"{kept} without a reason; run `dvc repro` again to ask for them")
         first = failures[0]
         if not isinstance(first, TeacherError):
             raise first
+        if not isinstance(first, TeacherStoppedError) and self._is_accepted(len(left), tally):
+            self._say(f"{first}. {kept}, as `teacher_batch.accepted_failures` allows")
+            return list(left.values())
         raise TeacherError(f"{first}. {kept}; `dvc repro` goes on from there") from None
 
-    def _refuse_what_cannot_be_right(self, entries: list[Entry]) -> None:
+    def _is_accepted(self, n_left: int, tally: Tally) -> bool:
+        return n_left <= self._accepted_share * tally.n_total
+
+    def _refuse_what_cannot_be_right(self, refused: list[Entry], n_taken: int, n_sent: int) -> None:
         """Raise TeacherError, and forget the refusals, when the endpoint took no request at all.
 
         Then the fault is in the params, not in the requests, and mending it must have an effect.
         """
-        if len(entries) < _REFUSED_AT_LEAST:
+        if n_taken or len(refused) < max(_REFUSED_AT_LEAST, n_sent):
             return
-        if all((entry.failure or "").startswith(BAD_REQUEST) for entry in entries):
-            self._ledger.forget_failed([entry.request_id for entry in entries])
-            raise TeacherError(
-                f"the endpoint refused all {len(entries)} requests, the first as"
-                f" {entries[0].failure}; mend `teacher_batch.openai` in params.yaml (often"
-                " `response_format` or `max_tokens`) and run `dvc repro` again"
-            )
-
-    def _ask_one(self, request: TeacherRequest) -> Entry:
-        try:
-            entry = self._ledger.once(request.request_id, lambda: self._ask(request), self._pause)
-        except TeacherOutageError:
-            self._n_outages += 1
-            if self._n_outages >= max(_OUTAGES_AT_LEAST, _OUTAGES_PER_THREAD * self._concurrency):
-                self._stop.set()
-            raise
-        except Llm2llmError:
-            self._stop.set()
-            raise
-        self._n_outages = 0
-        return entry
-
-    def _pause(self, seconds: float) -> None:
-        if self._stop.wait(seconds):
-            raise TeacherOutageError("stopped while another process was asking")
-
-    def _ask(self, request: TeacherRequest) -> Entry:
-        description = canonical_json(describe(request, self.identity))
-        outcome = self._within_budget(request, description)
-        return Entry(
-            request_id=request.request_id,
-            seed_id=request.seed_id,
-            draw=request.draw,
-            backend=str(self.identity["backend"]),
-            request=description,
-            status="answered" if isinstance(outcome, Answer) else "failed",
-            text=outcome.text if isinstance(outcome, Answer) else None,
-            finish_reason=outcome.finish_reason if isinstance(outcome, Answer) else None,
-            failure=outcome.reason if isinstance(outcome, Refusal) else None,
-            raw=outcome.raw,
-            teacher=outcome.teacher,
-            n_prompt_tokens=outcome.n_prompt_tokens,
-            n_completion_tokens=outcome.n_completion_tokens,
-            n_attempts=outcome.n_attempts,
-            latency_s=outcome.latency_s,
-            cost=self._cost(outcome),
-            created=datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="milliseconds"),
+        self._ledger.forget_failed([entry.request_id for entry in refused])
+        raise TeacherError(
+            f"the endpoint refused all {len(refused)} requests, the first as"
+            f" {refused[0].failure}; mend `teacher_batch` in params.yaml (often"
+            " `response_format` or `max_tokens`) and run `dvc repro` again"
         )
 
-    def _cost(self, outcome: Answer | Refusal) -> float | None:
-        if self._budget is None:
-            return 0.0
-        return self._budget.prices.cost(outcome.n_prompt_tokens, outcome.n_completion_tokens)
 
-    def _within_budget(self, request: TeacherRequest, description: str) -> Answer | Refusal:
-        if self._stop.is_set():
-            raise TeacherOutageError("stopped before it was sent")
-        if self._budget is None:
-            return self._teacher.ask(request)
-        # A token is at least one byte, and the description holds all that is sent.
-        most_prompt_tokens = len(description.encode())
-        with self._budget.request(most_prompt_tokens, self._most_completion_tokens()) as charge:
-            charge.outcome = self._teacher.ask(request)
-            return charge.outcome
-
-    def _most_completion_tokens(self) -> int | None:
-        for place in (self.identity, self.identity.get("extra_body")):
-            if isinstance(place, Mapping):
-                for name in ("max_tokens", "max_completion_tokens"):
-                    value = place.get(name)
-                    if type(value) is int:
-                        return value
-        return None
+def _numbered(requests: Requests) -> Iterable[tuple[int, TeacherRequest]]:
+    return zip(requests.numbers, requests, strict=True)

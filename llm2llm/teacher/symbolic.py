@@ -39,9 +39,15 @@ class SymbolicTeacher:
             "response": self._response.model_dump(),
         }
 
+    def identify(self, request: TeacherRequest) -> Mapping[str, Json]:  # noqa: ARG002 - protocol
+        """Give the identity, whatever the request."""
+        return self.identity
+
     def ask(self, request: TeacherRequest) -> Answer | Refusal:
         """Rewrite the request's seed; another draw gives another problem."""
         teacher = f"symbolic/{VERSION}"
+        if request.purpose != "write":
+            return Refusal("declined: it writes problems and solves none", teacher)
         if self._response.target is None:
             return Refusal("declined: no worked solution to rewrite in this task", teacher)
         rng = stream(request.random_seed, "symbolic", request.seed_id, request.draw)
