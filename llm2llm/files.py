@@ -21,7 +21,7 @@ from llm2llm.ids import Json
 Record = TypeVar("Record")
 
 # Few enough to bound memory, many enough that a reader of a million rows skips most of them.
-_ROW_GROUP = 10_000
+_ROW_GROUP = 2_000
 
 _TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),

@@ -1,6 +1,7 @@
 """Ask the teacher for new examples like the seeds that the student got wrong."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def main(iteration: int) -> None:
                 tally.n_done, tally.n_total, tally.note(time.monotonic())
             ),
             may_pay=lambda n: refuse_to_pay_again(f"teacher-batch@{iteration}", LOCK, n),
+            stop=threading.Event(),
+            set_default=os.environ.setdefault,
         )
         rows = ask_teacher(
             errors,

@@ -10,6 +10,7 @@ import json
 import random
 import re
 import socket
+import struct
 import threading
 import time
 from collections import Counter
@@ -50,7 +51,10 @@ QUESTIONS = {
 
 @dataclass
 class Reply:
-    """What the server does with one request; by default it answers it."""
+    """What the server does with one request; by default it answers it.
+
+    `reset_after` bytes of the body the connection is reset; `drip_s` passes before each byte.
+    """
 
     status: int = 200
     body: bytes | None = None
@@ -58,6 +62,8 @@ class Reply:
     delay_s: float = 0.0
     hang_up: bool = False
     hold: threading.Event | None = None
+    reset_after: int | None = None
+    drip_s: float = 0.0
 
 
 Script = Callable[[dict[str, Any], int], Reply]
@@ -226,6 +232,9 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             with server.lock:
                 server.n_in_flight -= 1
+        if reply.reset_after is not None or reply.drip_s:
+            self._write_badly(reply, payload)
+            return
         self._write(reply.status, payload, reply.headers)
         if reply.status == 200:
             server.note("answered", content)
@@ -237,6 +246,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.seen[content] += 1
         rng = random.Random(f"{content} {repetition if 'seed' not in body else ''}")
         return completion_body(ANSWERS[self.server.kind](body["messages"][-1]["content"], rng))
+
+    def _write_badly(self, reply: Reply, payload: bytes) -> None:
+        """Send part of the body and reset the connection, or send it byte by byte."""
+        self.close_connection = True
+        self.send_response(reply.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        for byte in payload[: reply.reset_after]:
+            time.sleep(reply.drip_s)
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+        if reply.reset_after is not None:
+            # Closing with a linger of zero sends a reset instead of an orderly end.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
 
     def _write(self, status: int, payload: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -103,8 +103,8 @@ def test_history_counts_what_happened() -> None:
     """The entry's counts and accuracies are those of the files, parse rows not being candidates."""
     entry = history_entry(3, "h", {"f": "1"}, DONE)
     assert entry["counts"] == {
-        "errors": 2, "asked": 2, "requests": 3, "answered": 2, "failed": 1, "solves": 0, "candidates": 1,
-        "kept": 1, "rejected": {"parse": 1},
+        "errors": 2, "asked": 2, "requests": 3, "answered": 2, "failed": 1, "solves": 0,
+        "candidates": 1, "kept": 1, "rejected": {"parse": 1},
     }  # fmt: skip
     assert entry["accuracy"] == {
         "seed": {"n": 3, "n_right": 1, "n_unparsable": 1},

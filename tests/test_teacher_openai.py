@@ -74,6 +74,7 @@ def teacher_batch(**changes: Any) -> TeacherBatchParams:
         "solves": 0,
         "accepted_failures": 0.0,
         "openai": openai_params(),
+        "vllm": None,
     }
     return TeacherBatchParams(**(values | changes))
 
@@ -87,6 +88,8 @@ def edge(**changes: Any) -> Edge:
         "say": lambda _text: None,
         "on_tally": lambda _tally: None,
         "may_pay": lambda _n: None,
+        "stop": threading.Event(),
+        "set_default": lambda _name, _value: None,
     }
     return Edge(**(values | changes))
 

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from llm2llm.params.openai_chat import OpenAIChatParams
 from llm2llm.params.section import Section
+from llm2llm.params.teacher_vllm import VllmParams
 
 
 class OpenAIParams(OpenAIChatParams):
@@ -21,9 +22,18 @@ class TeacherBatchParams(Section):
     half must agree with it.
     """
 
-    backend: Literal["symbolic", "openai"]
+    backend: Literal["symbolic", "openai", "vllm"]
     replay: bool
     attempts: Annotated[int, Field(ge=1)]
     solves: Annotated[int, Field(ge=0, le=99)]
     accepted_failures: Annotated[float, Field(ge=0, lt=1)]
     openai: OpenAIParams
+    vllm: VllmParams | None
+
+    @model_validator(mode="after")
+    def _has_its_section(self) -> "TeacherBatchParams":
+        if self.backend == "vllm" and self.vllm is None:
+            raise ValueError(
+                f"{self.backend}: a section, as `backend` names it; docs/teacher.md has one to copy"
+            )
+        return self

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from llm2llm.exceptions import ParamsError
 from llm2llm.ledger.database import Ledger
+from llm2llm.params.openai_chat import OpenAIChatParams
 from llm2llm.params.runtime import RuntimeParams
 from llm2llm.params.teacher_batch import TeacherBatchParams
 from llm2llm.tasks.sections import ResponseFormat
-from llm2llm.teacher.asking import ThreadedAsking
+from llm2llm.teacher.asking import Asking, ThreadedAsking
 from llm2llm.teacher.budget import Budget, Prices
 from llm2llm.teacher.entries import Recorder
-from llm2llm.teacher.protocol import Teacher
+from llm2llm.teacher.group_asking import GroupAsking
+from llm2llm.teacher.protocol import GroupTeacher, Named, Teacher
 from llm2llm.teacher.rate import RateLimit
 from llm2llm.teacher.sending import Sender
 from llm2llm.teacher.tally import Tally
@@ -27,7 +29,8 @@ class Edge:
 
     `key` reads an environment variable; `now` gives seconds since 1970, `clock` seconds that never
     go back; `say` gets a line for people, `on_tally` the counts of a round; `may_pay` is told how
-    many requests the ledger lacks, and raises where they must not be paid for.
+    many requests the ledger lacks, and raises where they must not be paid for. `stop` ends all
+    waiting once it is set; `set_default` sets an environment variable that is not set.
     """
 
     key: Callable[[str], str | None]
@@ -36,6 +39,8 @@ class Edge:
     say: Callable[[str], None]
     on_tally: Callable[[Tally], None]
     may_pay: Callable[[int], None]
+    stop: threading.Event
+    set_default: Callable[[str, str], object]
 
 
 def make_sender(
@@ -48,22 +53,31 @@ def make_sender(
     """Make the sender to the teacher that the params name; nothing is sent or loaded yet.
 
     A paid teacher gets the budget that `runtime` sets, and `may_pay` is asked unless
-    `runtime.pay_again` is on.
+    `runtime.pay_again` is on. Raises ParamsError where teacher and task contradict each other.
     """
-    stop = threading.Event()
     free = params.backend in FREE
     budget = None if free else _budget(runtime, ledger)
     recorder = Recorder(ledger, budget.prices if budget else None, edge.now)
-    teacher = _single_teacher(params, runtime, response_format, edge, stop)
-    asking = ThreadedAsking(
-        teacher,
-        ledger,
-        recorder,
-        budget=budget,
-        concurrency=runtime.teacher_concurrency,
-        grace_s=runtime.teacher_timeout_s,
-        stop=stop,
-    )
+    teacher: Named
+    asking: Asking
+    if params.backend == "vllm":
+        teacher = _vllm_teacher(params, edge)
+        asking = GroupAsking(teacher, ledger, recorder, pause=edge.stop.wait)
+    else:
+        teacher = (
+            _symbolic_teacher(params, response_format)
+            if params.backend == "symbolic"
+            else _openai_teacher(params, runtime, response_format, edge)
+        )
+        asking = ThreadedAsking(
+            teacher,
+            ledger,
+            recorder,
+            budget=budget,
+            concurrency=runtime.teacher_concurrency,
+            grace_s=runtime.teacher_timeout_s,
+            stop=edge.stop,
+        )
     return Sender(
         teacher,
         ledger,
@@ -77,30 +91,33 @@ def make_sender(
     )
 
 
-def _single_teacher(
+def _symbolic_teacher(params: TeacherBatchParams, response_format: ResponseFormat) -> Teacher:
+    from llm2llm.teacher.symbolic import SymbolicTeacher
+
+    if params.solves:
+        raise ParamsError(
+            f"`teacher_batch.solves`: found {params.solves}, expected 0: the symbolic teacher"
+            " solves nothing, its examples are right by construction"
+        )
+    return SymbolicTeacher(response_format)
+
+
+def _vllm_teacher(params: TeacherBatchParams, edge: Edge) -> GroupTeacher:
+    from llm2llm.teacher.vllm import VllmTeacher
+
+    assert params.vllm is not None  # the section refuses that backend without it
+    return VllmTeacher(params.vllm, set_default=edge.set_default)
+
+
+def _openai_teacher(
     params: TeacherBatchParams,
     runtime: RuntimeParams,
     response_format: ResponseFormat,
     edge: Edge,
-    stop: threading.Event,
 ) -> Teacher:
-    if params.backend == "symbolic":
-        if params.solves:
-            raise ParamsError(
-                f"`teacher_batch.solves`: found {params.solves}, expected 0: the symbolic teacher"
-                " solves nothing, its examples are right by construction"
-            )
-        from llm2llm.teacher.symbolic import SymbolicTeacher
-
-        return SymbolicTeacher(response_format)
     from llm2llm.teacher.openai import OpenAITeacher
 
-    if response_format.kind == "text" and params.openai.response_format != "none":
-        raise ParamsError(
-            "`teacher_batch.openai.response_format`: found"
-            f" {params.openai.response_format}, expected none: this task reads its candidates"
-            " from plain text"
-        )
+    _refuse_json_for_text(response_format, params.openai, "openai")
     return OpenAITeacher(
         params.openai,
         api_key=edge.key(params.openai.api_key_env) if params.openai.api_key_env else None,
@@ -111,12 +128,22 @@ def _single_teacher(
             requests_per_minute=runtime.teacher_requests_per_minute,
             tokens_per_minute=runtime.teacher_tokens_per_minute,
             clock=edge.clock,
-            sleep=stop.wait,
+            sleep=edge.stop.wait,
         ),
         now=edge.now,
-        sleep=stop.wait,
-        stop=stop,
+        sleep=edge.stop.wait,
+        stop=edge.stop,
     )
+
+
+def _refuse_json_for_text(
+    response_format: ResponseFormat, endpoint: OpenAIChatParams, section: str
+) -> None:
+    if response_format.kind == "text" and endpoint.response_format != "none":
+        raise ParamsError(
+            f"`teacher_batch.{section}.response_format`: found {endpoint.response_format},"
+            " expected none: this task reads its candidates from plain text"
+        )
 
 
 def _budget(runtime: RuntimeParams, ledger: Ledger) -> Budget:

@@ -92,7 +92,8 @@ class OpenAITeacher:
                 return self._once(client, body, n_attempts)
             except RetriableError as failure:
                 if failure.lost:
-                    lost.append(failure.lost)
+                    reason = self._connection.hide(failure.lost.reason)
+                    lost.append(dataclasses.replace(failure.lost, reason=reason))
                 raise
 
         try:

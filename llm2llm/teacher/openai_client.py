@@ -1,6 +1,7 @@
 """The official client of an OpenAI-compatible endpoint, and the key that nobody shall see."""
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from llm2llm.params.openai_chat import OpenAIChatParams
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 # The client insists on a key; endpoints on one's own machine do not look at it.
 _NO_KEY = "none"
+# As many as requests can be in flight at most; the official client's own limit.
+_MOST_CONNECTIONS = 1000
 
 
 class OpenAIConnection:
@@ -31,7 +34,9 @@ class OpenAIConnection:
 
     def client(self) -> "OpenAI":
         """Give the client; raises TeacherStoppedError where the key cannot be one."""
-        from openai import OpenAI
+        from openai import DefaultHttpxClient, OpenAI
+
+        from llm2llm.teacher.deadline import DeadlineTransport
 
         variable = self._params.api_key_env
         if variable is not None and not self._api_key:
@@ -51,9 +56,20 @@ class OpenAIConnection:
                     api_key=self._api_key or _NO_KEY,
                     timeout=self._timeout_s,
                     max_retries=0,
+                    http_client=DefaultHttpxClient(
+                        transport=DeadlineTransport(
+                            self._timeout_s, _MOST_CONNECTIONS, time.monotonic
+                        ),
+                        # A redirected POST would arrive as a GET, and be answered with nonsense.
+                        follow_redirects=False,
+                    ),
                 )
             return self._client
 
     def hide(self, text: str) -> str:
         """Blot the key out of a text from outside: some endpoints repeat it."""
         return text.replace(self._api_key, "***") if self._api_key else text
+
+    def hide_bytes(self, text: bytes) -> bytes:
+        """Blot the key out of UTF-8 bytes."""
+        return text.replace(self._api_key.encode(), b"***") if self._api_key else text

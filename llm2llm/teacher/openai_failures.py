@@ -54,7 +54,7 @@ def judge_status(
 ) -> RetriableError | Refusal | TeacherStoppedError:
     """Judge a failure by its HTTP status and the `code` and `type` that stand in it."""
     said = f"{status}: {short(message)}"
-    if codes & _NO_CREDIT:
+    if is_without_credit(codes):
         return TeacherStoppedError(f"the endpoint has no credit left for this key ({said})")
     if codes & _CONTENT_POLICY:
         return Refusal(f"content policy ({said})")
@@ -64,6 +64,11 @@ def judge_status(
         meaning = _STOPPING_STATUS.get(status, "the address answers with a redirection")
         return TeacherStoppedError(f"{meaning} ({said})")
     return Refusal(f"{BAD_REQUEST} ({said})")
+
+
+def is_without_credit(codes: Set[str]) -> bool:
+    """Say whether one of the codes means that the account must be paid first."""
+    return bool(codes & _NO_CREDIT)
 
 
 def short(text: str) -> str:
