@@ -76,6 +76,11 @@ def error(status: int, message: str, code: str | None = None, **headers: str) ->
     return Reply(status=status, body=json.dumps(body).encode(), headers=named)
 
 
+def sent(messages: Any) -> str:
+    """Name what was sent by the messages alone, as the ledger's `request` has them too."""
+    return hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()
+
+
 def completion(text: str | None, finish_reason: str = "stop", **message: Any) -> Reply:
     """Make a chat completion with that text."""
     return Reply(body=completion_body(text, finish_reason, **message))
@@ -171,13 +176,18 @@ class TeacherServer(ThreadingHTTPServer):
         """The base URL that a client is given."""
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
-    def note(self, event: str, name: str) -> None:
+    def note(self, event: str, name: str, body: dict[str, Any]) -> None:
         """Remember, and log, that a request was received or answered."""
         with self.lock:
             (self.received if event == "received" else self.answered).append(name)
             if self.log is not None:
                 with self.log.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps({"event": event, "request": name}) + "\n")
+                    stream.write(
+                        json.dumps(
+                            {"event": event, "request": name, "sent": sent(body["messages"])}
+                        )
+                    )
+                    stream.write("\n")
 
     def wait_idle(self) -> None:
         """Wait until every request is noted: a client may read its answer before that."""
@@ -217,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
             server.authorizations.append(self.headers.get("Authorization"))
             server.n_in_flight += 1
             server.most_in_flight = max(server.most_in_flight, server.n_in_flight)
-        server.note("received", content)
+        server.note("received", content, body)
         try:
             reply = server.script(body, number) if server.script else Reply()
             if reply.delay_s:
@@ -237,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._write(reply.status, payload, reply.headers)
         if reply.status == 200:
-            server.note("answered", content)
+            server.note("answered", content, body)
 
     def _answer(self, body: dict[str, Any], content: str) -> bytes:
         # Without a seed in the body the same request gets another answer each time it is sent.

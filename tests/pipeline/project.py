@@ -61,11 +61,11 @@ class Project:
         done = self.run("dvc", "--wait-for-lock", "repro", *arguments, check=check)
         return done.stdout + done.stderr
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start `dvc repro` in a process group of its own."""
         with (self.root / "background.log").open("ab") as log:
             return subprocess.Popen(
-                ["dvc", "--wait-for-lock", "repro"],
+                ["dvc", "--wait-for-lock", "repro", *arguments],
                 cwd=self.root,
                 env=self.environment(),
                 stdout=log,
