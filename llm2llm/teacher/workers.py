@@ -28,12 +28,13 @@ def run_all(
     Items are fetched when a thread is free. `on_outcome`, and `on_tick` with the number of items
     under way, run in the calling thread. Once `stop` is set no further item is begun. An
     interruption sets it, and what is under way gets `grace_s` to end; the threads are daemons, so
-    that a second interruption ends the process at once.
+    that a second interruption ends the process at once. What is no Llm2llmError is raised here.
     """
     source = iter(items)
     fetching = threading.Lock()
     n_begun = 0
-    done: queue.SimpleQueue[tuple[Item, Result | Llm2llmError] | None] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[Item, Result | Llm2llmError] | BaseException | None]
+    done = queue.SimpleQueue()
 
     def fetch() -> Item | None:
         nonlocal n_begun
@@ -53,6 +54,9 @@ def run_all(
                 except Llm2llmError as failure:
                     outcome = failure
                 done.put((item, outcome))
+        except BaseException as fault:
+            # A fault of the program is the calling thread's to raise, with its traceback.
+            done.put(fault)
         finally:
             done.put(None)
 
@@ -70,6 +74,8 @@ def run_all(
             if got is None:
                 n_alive -= 1
                 continue
+            if isinstance(got, BaseException):
+                raise got
             n_done += 1
             on_tick(n_begun - n_done)
             on_outcome(*got)

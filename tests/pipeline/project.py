@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class Project:
     """A copy of the repository in which stages can be run."""
 
     root: Path
+    extra: dict[str, str] = field(default_factory=dict)
 
     def params(self) -> dict[str, Any]:
         """Read params.yaml."""
@@ -40,7 +41,13 @@ class Project:
         """Name the project's own package and the environment's commands."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "PYTEST_"))}
-        return {**kept, "PATH": path, "PYTHONPATH": str(self.root), "HF_HUB_OFFLINE": "1"}
+        return {
+            **kept,
+            "PATH": path,
+            "PYTHONPATH": str(self.root),
+            "HF_HUB_OFFLINE": "1",
+            **self.extra,
+        }
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in the project; its output is shown when it should not have failed."""

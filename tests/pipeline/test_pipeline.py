@@ -213,11 +213,33 @@ def test_beyond_the_pool_is_told_in_one_sentence(again: Project) -> None:
 
 def test_the_teachers_params_concern_the_teacher_only(again: Project) -> None:
     """A teacher's param re-runs nothing before teacher-batch; flipping it back runs nothing."""
-    again.set_params(teacher_batch={"attempts": 3})
+    again.set_params(teacher_batch={"attempts": 2})
     first = ran(again.repro())
     assert [name for name in first if name != "plan"] == ["teacher-batch@0"]
-    again.set_params(teacher_batch={"attempts": 2})
+    again.set_params(teacher_batch={"attempts": 3})
     assert ran(again.repro()) == []
+
+
+def test_replay_gives_the_same_bytes_and_asks_nobody(again: Project, server: Server) -> None:
+    """With `replay`, and no cache to take outs from, all comes from the ledger."""
+    before, n_received = again.results(), len(server.received())
+    for name in (
+        "data/iterations/0/responses.parquet",
+        "data/iterations/0/screened",
+        "data/sets/1",
+    ):
+        path = again.root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    again.set_params(teacher_batch={"replay": True})
+    assert "stages/dvc.yaml:teacher-batch@0" in again.repro("--no-run-cache")
+    assert again.results() == before
+    assert len(server.received()) == n_received
+    (again.root / ".llm2llm/ledger.sqlite").unlink()
+    again.set_params(teacher_batch={"attempts": 2})
+    output = again.repro(check=False)
+    assert "replay: the ledger lacks" in output
+    assert "ledger import" in output
+    assert len(server.received()) == n_received
 
 
 def test_runtime_and_report_train_nothing(again: Project) -> None:
