@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from llm2llm.student.embedded.muon import orthogonalize
-from llm2llm.student.embedded.pretraining import make_embedded_model
+from llm2llm.student.embedded.pretraining import _loss, make_embedded_model
+from llm2llm.student.embedded.products import fast_products
 
 Make = Callable[..., Path]
 N_TOKENS = 5_000
@@ -118,3 +119,27 @@ def test_orthogonalize_levels_singular_values() -> None:
     values = torch.linalg.svdvals(orthogonalize(matrices))
     assert values.min() > 0.3
     assert values.max() < 1.4
+
+
+def test_the_loss_is_that_of_the_labels(make: Make) -> None:
+    """Logits are made where there is a label only, and the loss is transformers' own."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(make())
+    tokens = torch.randint(0, 1000, (3, 20), generator=torch.Generator().manual_seed(0))
+    labels = tokens.clone()
+    labels[0, 3:9] = labels[2, :5] = -100
+    expected = model(input_ids=tokens, labels=labels).loss
+    assert torch.allclose(_loss(model, tokens, labels), expected, rtol=1e-5)
+
+
+def test_products_are_as_before_afterwards() -> None:
+    """Which library multiplies is torch's own choice again after a failure too."""
+    import torch
+
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    with pytest.raises(MemoryError), fast_products():
+        assert torch.backends.mkldnn.matmul.fp32_precision == "bf16"
+        raise MemoryError
+    assert torch.backends.mkldnn.matmul.fp32_precision == before

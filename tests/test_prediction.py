@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from llm2llm.exceptions import StudentError
 from llm2llm.measuring import graded
 from llm2llm.params.predict import PredictParams
 from llm2llm.records.split import SplitRow
+from llm2llm.student import prediction
 from llm2llm.student.generating import Generation, batches_by_length
 from llm2llm.student.prediction import Asking, answers, asking_key
 from llm2llm.tasks.sections import AnswerFormat
@@ -64,6 +67,47 @@ def test_batches_answer_like_one_by_one(
     alone = ask(asking(base, students[method], max_new_tokens=12, batch_size=1), tmp_path)
     assert together == alone
     assert len({generation.text for generation in together}) > 1
+
+
+def test_two_batches_at_a_time_answer_like_one(
+    base: Path, students: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU two threads answer; which is done first changes no answer and no file."""
+    wanted = asking(base, students["full"], max_new_tokens=12, batch_size=3, calculator=True)
+    together = ask(wanted, tmp_path / "two")
+    threads: list[int] = []
+
+    def one_thread(device: str, n_threads: int) -> ThreadPoolExecutor:
+        pool = two_threads(device, n_threads)
+        threads.append(pool._max_workers)
+        pool.shutdown()
+        return ThreadPoolExecutor(1)
+
+    two_threads = prediction._threads
+    monkeypatch.setattr(prediction, "_threads", one_thread)
+    assert ask(wanted, tmp_path / "one") == together
+    assert threads == [2]
+    (one,), (two,) = (list((tmp_path / name).rglob("*.parquet")) for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_failure_ends_the_answering(
+    base: Path, students: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an exception in one batch those that nobody has begun are not answered."""
+    begun: list[int] = []
+
+    def failing(*arguments: object, **options: object) -> list[Generation]:
+        begun.append(len(begun))
+        time.sleep(0.1 * (len(begun) > 1))
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(prediction, "generate_batch", failing)
+    monkeypatch.setattr(prediction, "_threads", lambda *_: ThreadPoolExecutor(1))
+    with pytest.raises(MemoryError, match="no more"):
+        ask(asking(base, students["full"], batch_size=1), tmp_path)
+    assert len(begun) < len(INPUTS)
+    assert not list(tmp_path.rglob("*.json"))
 
 
 def test_truncated_says_that_no_end_token_came(

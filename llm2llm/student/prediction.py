@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,23 +113,40 @@ def _generate(
     )
     room = _room(prompts, model)
     answered: dict[int, Generation] = {}
-    for number, batch in enumerate(batches_by_length([len(p) for p in prompts], params.batch_size)):
+    batches = batches_by_length([len(p) for p in prompts], params.batch_size)
+
+    def answer(number: int) -> list[Generation]:
         # A batch is answered as a whole or not at all: in bf16 its rows depend on each other.
         path = folder / f"{number:06}.json"
         if path.exists():
-            generations = [Generation(**entry) for entry in read_json(path)]
-        else:
-            generations = generate_batch(
-                model,
-                tokenizer,
-                [prompts[index] for index in batch],
-                max_new_tokens=min(limit, room) if room is not None else limit,
-                calculator=params.calculator,
-            )
-            write_json(path, [as_json(generation) for generation in generations])
-        answered.update(zip(batch, generations, strict=True))
-        on_progress(len(answered), len(prompts))
+            return [Generation(**entry) for entry in read_json(path)]
+        return generate_batch(
+            model,
+            tokenizer,
+            [prompts[index] for index in batches[number]],
+            max_new_tokens=min(limit, room) if room is not None else limit,
+            calculator=params.calculator,
+        )
+
+    pool = _threads(device, params.threads)
+    try:
+        for number, generations in enumerate(pool.map(answer, range(len(batches)))):
+            path = folder / f"{number:06}.json"
+            if not path.exists():
+                write_json(path, [as_json(generation) for generation in generations])
+            answered.update(zip(batches[number], generations, strict=True))
+            on_progress(len(answered), len(prompts))
+    finally:
+        pool.shutdown(cancel_futures=True)
     return [answered[index] for index in range(len(prompts))]
+
+
+def _threads(device: str, threads: int) -> ThreadPoolExecutor:
+    """Answer two batches at a time on a CPU at one thread each; no byte depends on it."""
+    import torch
+
+    at_a_time = 2 if device == "cpu" and threads == 1 else 1
+    return ThreadPoolExecutor(at_a_time, initializer=torch.set_num_threads, initargs=(threads,))
 
 
 def _room(prompts: Sequence[Sequence[int]], model: object) -> int | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from llm2llm.student import training_state
 from llm2llm.student.batches import split_update
 from llm2llm.student.compute import importing
 from llm2llm.student.formatting import IGNORED, Encoded
+from llm2llm.student.halves import Halves
 
 # The loss is looked at this often, and before every training state.
 _LOG_EVERY_STEPS = 20
@@ -40,7 +42,8 @@ def train(model: Any, run: Run) -> None:
     Raises StudentError when the loss is no number any more.
     """
     with importing():
-        from transformers import Trainer, TrainingArguments
+        import torch
+        from transformers import TrainingArguments
 
     params = run.params
     n_parts = params.batch_size // (params.micro_batch_size or params.batch_size)
@@ -76,17 +79,47 @@ def train(model: Any, run: Run) -> None:
         disable_tqdm=True,
         log_level="error",
     )
-    callback = _callback(run)
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        data_collator=_collator(model),
-        train_dataset=batches,
-        callbacks=[callback],
-    )
-    _silence(trainer)
-    newest = training_state.newest_complete(run.folder)
-    trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        trainer = _trainer_class(model, run, pool)(
+            model=model,
+            args=arguments,
+            data_collator=_collator(model),
+            train_dataset=batches,
+            callbacks=[_callback(run)],
+        )
+        _silence(trainer)
+        newest = training_state.newest_complete(run.folder)
+        trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+
+
+def _trainer_class(model: Any, run: Run, pool: Executor) -> Any:
+    """Take the Trainer, or one that computes a micro-batch in halves, for one thread in fp32.
+
+    Autocast and gradient checkpointing keep state that two threads would share.
+    """
+    from transformers import Trainer
+
+    if (
+        run.device != "cpu"
+        or run.params.threads > 1
+        or run.bf16
+        or run.params.gradient_checkpointing
+    ):
+        return Trainer
+    halves = Halves(model, pool)
+
+    class _InHalves(Trainer):
+        def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+            if num_items_in_batch is None or not self.model_accepts_loss_kwargs:
+                # The loss is a mean over what the model is given, not a share of a sum.
+                return super().training_step(model, inputs, num_items_in_batch)
+            model.train()
+            return halves.backward(
+                inputs,
+                lambda half: self.compute_loss(model, half, num_items_in_batch=num_items_in_batch),
+            )
+
+    return _InHalves
 
 
 def _silence(trainer: Any) -> None:

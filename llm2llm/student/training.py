@@ -30,6 +30,7 @@ _SOURCES = (
     "student/checkpoint.py",
     "student/compute.py",
     "student/formatting.py",
+    "student/halves.py",
     "student/saving.py",
     "student/trainer_run.py",
     "student/training.py",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llm2llm.seeding import derive
 from llm2llm.student.embedded import corpus, words
 from llm2llm.student.embedded.muon import Muon
+from llm2llm.student.embedded.products import fast_products
 from llm2llm.student.embedded.tokenizer import make_tokenizer
 
 if TYPE_CHECKING:
@@ -137,15 +138,19 @@ def _pretrain(
     adamw = torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     parameters = [*hidden, *others]
 
+    # torch's fused attention takes oneDNN's products too, in blocks too small for it.
+    model.set_attn_implementation("eager")
+
     def gradients(shard: "torch.Tensor") -> tuple["torch.Tensor", ...]:
         torch.set_num_threads(1)
-        loss = model(input_ids=shard[0], labels=shard[1]).loss
-        found: tuple[torch.Tensor, ...] = torch.autograd.grad(loss, parameters)
+        found: tuple[torch.Tensor, ...] = torch.autograd.grad(_loss(model, *shard), parameters)
         return found
 
-    with ThreadPoolExecutor(max(1, min(threads, _SHARDS))) as pool:
+    with fast_products(), ThreadPoolExecutor(max(1, min(threads, _SHARDS))) as pool:
+        batch = next(batches)
         for step in range(n_steps):
-            shares = list(pool.map(gradients, next(batches)))
+            shares = pool.map(gradients, batch)
+            batch = next(batches)  # made while the threads compute
             mean = [sum(parts[1:], parts[0]) / _SHARDS for parts in zip(*shares, strict=True)]
             factor = _schedule(step, n_steps)
             muon.step(mean[: len(hidden)], _MUON_RATE * factor, pool)
@@ -155,6 +160,19 @@ def _pretrain(
             _set_rate(adamw, _ADAMW_RATE * factor)
             adamw.step()
             on_progress(step + 1, n_steps)
+
+
+def _loss(
+    model: "LlamaForCausalLM", tokens: "torch.Tensor", labels: "torch.Tensor"
+) -> "torch.Tensor":
+    """Compute the mean loss over the labels; logits are made where there is one, and only there."""
+    import torch
+
+    hidden = model.model(input_ids=tokens, use_cache=False).last_hidden_state
+    labels = labels[:, 1:]
+    used = labels != _IGNORED
+    logits = model.lm_head(hidden[:, :-1][used])
+    return torch.nn.functional.cross_entropy(logits, labels[used])
 
 
 def _schedule(step: int, n_steps: int) -> float:
