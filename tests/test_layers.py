@@ -25,12 +25,12 @@ LAYERS = [
         "subsampling",
         "merging",
     },
-    {"lineage", "reporting", "exporting"},
+    {"lineage", "reporting", "exporting", "pending", "estimating", "quoting", "previewing"},
     {"stage", "cli"},
 ]
 # A section of params describes templates and tasks; prompts and tasks read sections in turn.
 SAME_LEVEL = {("params", "prompts"), ("params", "tasks"), ("prompts", "params")}
-HEAVY = {"torch", "transformers", "peft", "accelerate", "openai", "matplotlib", "dvc"}
+HEAVY = {"torch", "transformers", "peft", "accelerate", "openai", "vllm", "matplotlib", "dvc"}
 EDGE = {"stage", "cli", "progress"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

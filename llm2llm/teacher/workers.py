@@ -54,7 +54,7 @@ def run_all(
                 except Llm2llmError as failure:
                     outcome = failure
                 done.put((item, outcome))
-        except BaseException as fault:
+        except BaseException as fault:  # noqa: BLE001 - handed over, not swallowed
             # A fault of the program is the calling thread's to raise, with its traceback.
             done.put(fault)
         finally:

@@ -158,7 +158,7 @@ def kill_often(
                     ),
                     "a request",
                 )
-            time.sleep(rng.uniform(0, 2.5 * delay_s))
+            time.sleep(rng.uniform(0, 2 * delay_s))
             if run.poll() is not None:
                 raise AssertionError(
                     f"the stage ended by itself after {done} kills:\n{project.log()[-2000:]}"
