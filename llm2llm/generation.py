@@ -12,7 +12,7 @@ from llm2llm.ledger.database import Entry
 from llm2llm.parsing import Candidate
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
-from llm2llm.records.responses import Response
+from llm2llm.records.responses import NO_ANSWER, Response
 from llm2llm.tasks.sections import TeacherPrompt
 from llm2llm.tasks.templates import check_prompt
 from llm2llm.teacher.protocol import TeacherRequest
@@ -20,8 +20,6 @@ from llm2llm.teacher.requests import Requests
 from llm2llm.teacher_prompts import ask_to_solve, ask_to_write, prompt_sha256
 from llm2llm.validity import Criteria, outvoted_reason, read_response
 
-# The failure of a request that stays without an answer where the params accept that.
-NO_ANSWER = "no answer, accepted"
 _STATUSES = ("answered", "failed")
 _MOST_NAMED = 5
 _CHUNK = 500

@@ -74,6 +74,7 @@ def teacher_batch(**changes: Any) -> TeacherBatchParams:
         "solves": 0,
         "accepted_failures": 0.0,
         "openai": openai_params(),
+        "openai_batch": None,
         "vllm": None,
     }
     return TeacherBatchParams(**(values | changes))
@@ -102,6 +103,7 @@ def runtime(**changes: Any) -> RuntimeParams:
         "teacher_max_attempts": 3,
         "teacher_requests_per_minute": None,
         "teacher_tokens_per_minute": None,
+        "openai_batch": {"poll_every_s": 60.0, "wait": True},
         "max_requests": None,
         "max_tokens": None,
         "max_cost": None,

@@ -12,6 +12,7 @@ from pathlib import Path
 from llm2llm.exceptions import MachineError
 
 _OPENING = 0
+FIRST_CLAIM = _OPENING + 1
 
 
 class Claims:
@@ -55,6 +56,17 @@ class Claims:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, offset)
             self._held.discard(offset)
 
+    @property
+    def n_held(self) -> int:
+        """How many claims this process holds."""
+        with self._threads:
+            return len(self._held)
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, for a look at the locks of others; closing it would free every claim."""
+        return self._descriptor
+
     @contextmanager
     def opening(self) -> Iterator[None]:
         """Wait for, and hold, the right to make the ledger's tables."""
@@ -74,4 +86,4 @@ def claims_of(path: Path) -> Claims:
 
 def _offset(request_id: str) -> int:
     # 60 bits: two requests that share an offset wait for one another, nothing worse.
-    return 1 + int(request_id.removeprefix("rq-")[:15], 16)
+    return FIRST_CLAIM + int(request_id.removeprefix("rq-")[:15], 16)

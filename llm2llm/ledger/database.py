@@ -11,7 +11,7 @@ from pathlib import Path
 from llm2llm.exceptions import MachineError
 from llm2llm.ledger.claims import claims_of
 
-_FORMAT = 2
+FORMAT = 2
 _BUSY_S = 60.0
 _POLL_S = 0.05
 _LOOKUP = 500
@@ -113,7 +113,25 @@ CREATE TABLE IF NOT EXISTS charges (
     created TEXT NOT NULL
 )
 """,
+    # Rows that other projects or earlier runs paid for; `created` is when they came here.
+    """
+CREATE TABLE IF NOT EXISTS imported (
+    request_id TEXT PRIMARY KEY,
+    created TEXT NOT NULL
+) WITHOUT ROWID
+""",
 )
+
+
+def find(connection: sqlite3.Connection, request_ids: Iterable[str]) -> dict[str, Entry]:
+    """Look entries up, what the connection wrote and did not commit yet included."""
+    wanted = list(request_ids)
+    found: dict[str, Entry] = {}
+    for start in range(0, len(wanted), _LOOKUP):
+        some = wanted[start : start + _LOOKUP]
+        query = f"{_SELECT} WHERE request_id IN ({', '.join('?' * len(some))})"
+        found |= {row[0]: Entry(*row) for row in connection.execute(query, some)}
+    return found
 
 
 def insert(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
@@ -128,11 +146,21 @@ def insert_charges(connection: sqlite3.Connection, charges: Iterable[Charge]) ->
     connection.executemany(_INSERT_CHARGE, rows)
 
 
+def insert_imported(
+    connection: sqlite3.Connection, request_ids: Iterable[str], created: str
+) -> None:
+    """Mark entries as brought from elsewhere, within a transaction: they are not spending."""
+    connection.executemany(
+        "INSERT INTO imported (request_id, created) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        [(request_id, created) for request_id in request_ids],
+    )
+
+
 class Ledger:
     """The SQLite database `ledger.sqlite` of a store; safe for threads and processes."""
 
     def __init__(self, store: Path) -> None:
-        store = store.resolve()
+        self.store = store = store.resolve()
         self._claims = claims_of(store / "inflight.lock")
         self._path = store / "ledger.sqlite"
         self._reading = threading.Lock()
@@ -156,15 +184,8 @@ class Ledger:
 
     def find(self, request_ids: Iterable[str]) -> Mapping[str, Entry]:
         """Look requests up; those that the ledger lacks are not in the result."""
-        wanted = list(request_ids)
-        found: dict[str, Entry] = {}
         with self._explained(), self._reading:
-            for start in range(0, len(wanted), _LOOKUP):
-                some = wanted[start : start + _LOOKUP]
-                query = f"{_SELECT} WHERE request_id IN ({', '.join('?' * len(some))})"
-                for row in self._reader.execute(query, some):
-                    found[row[0]] = Entry(*row)
-        return found
+            return find(self._reader, request_ids)
 
     def put(self, entry: Entry) -> None:
         """Add an entry; it is on disk when this returns.
@@ -250,13 +271,14 @@ class Ledger:
             insert_charges(connection, rows)
 
     def spent(self, free: Collection[str]) -> Spent:
-        """Sum up the requests of all backends but the `free` ones."""
+        """Sum up the requests of all backends but the `free` ones; imported ones are not ours."""
         query = (
             "SELECT COUNT(*), COALESCE(SUM(n_prompt_tokens), 0),"  # noqa: S608 - only question marks
             " COALESCE(SUM(n_completion_tokens), 0),"
             " COUNT(CASE WHEN status = 'answered' AND (n_prompt_tokens IS NULL"
             " OR n_completion_tokens IS NULL) THEN 1 END)"
             f" FROM requests WHERE backend NOT IN ({', '.join('?' * len(free))})"
+            " AND request_id NOT IN (SELECT request_id FROM imported)"
         )
         lost = (
             "SELECT COALESCE(SUM(n_prompt_tokens), 0), COALESCE(SUM(n_completion_tokens), 0)"
@@ -276,18 +298,18 @@ class Ledger:
 
     def _prepare(self) -> None:
         version = self._writer.execute("PRAGMA user_version").fetchone()[0]
-        if version > _FORMAT:
+        if version > FORMAT:
             raise MachineError(
-                f"{self._path}: format {version}, expected at most {_FORMAT}; a newer llm2llm"
+                f"{self._path}: format {version}, expected at most {FORMAT}; a newer llm2llm"
                 " wrote it: install that version"
             )
         self._writer.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit survives a power cut, not only the end of the process.
         self._writer.execute("PRAGMA synchronous = FULL")
-        if version < _FORMAT:
-            for table in _TABLES:
-                self._writer.execute(table)
-            self._writer.execute(f"PRAGMA user_version = {_FORMAT}")
+        for table in _TABLES:
+            self._writer.execute(table)
+        if version < FORMAT:
+            self._writer.execute(f"PRAGMA user_version = {FORMAT}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -307,6 +329,6 @@ class Ledger:
         except sqlite3.Error as failure:
             raise MachineError(
                 f"{self._path}: {failure}; it holds paid answers: do not delete it, see that the"
-                " disk has room and is writable, and `sqlite3 ledger.sqlite .recover` reads a"
-                " damaged one"
+                " disk has room and is writable; `llm2llm ledger status` tells whether it is"
+                " damaged, `llm2llm ledger salvage` reads what is left of a damaged one"
             ) from None

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from llm2llm.params.runtime_openai_batch import OpenAIBatchRuntimeParams
 from llm2llm.params.section import Section
 
 _Price = Annotated[float, Field(ge=0)] | None
@@ -12,10 +13,10 @@ _Price = Annotated[float, Field(ge=0)] | None
 class RuntimeParams(Section):
     """How fast, how patiently and for how much money at most; null is no limit, or not known.
 
-    `teacher_max_attempts` counts the HTTP tries of one request. `max_requests`, `max_tokens` and
-    `max_cost` cover all paid requests that the ledger holds, those of earlier runs too. Prices and
-    `max_cost` are in the same currency, whichever. `pay_again` asks the teacher even though
-    dvc.lock lists the answers as bought.
+    `teacher_max_attempts` counts the HTTP tries of one request, and its submissions in batches.
+    `max_requests`, `max_tokens` and `max_cost` cover all paid requests that the ledger holds,
+    those of earlier runs too. Prices and `max_cost` are in the same currency, whichever.
+    `pay_again` asks the teacher even though dvc.lock lists the answers as bought.
     """
 
     teacher_concurrency: Annotated[int, Field(ge=1, le=1000)]
@@ -23,6 +24,7 @@ class RuntimeParams(Section):
     teacher_max_attempts: Annotated[int, Field(ge=1)]
     teacher_requests_per_minute: Annotated[int, Field(ge=1)] | None
     teacher_tokens_per_minute: Annotated[int, Field(ge=1)] | None
+    openai_batch: OpenAIBatchRuntimeParams
     max_requests: Annotated[int, Field(ge=0)] | None
     max_tokens: Annotated[int, Field(ge=0)] | None
     max_cost: Annotated[float, Field(ge=0)] | None

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from llm2llm.params.openai_chat import OpenAIChatParams
 from llm2llm.params.section import Section
+from llm2llm.params.teacher_openai_batch import OpenAIBatchParams
 from llm2llm.params.teacher_vllm import VllmParams
 
 
@@ -22,18 +23,20 @@ class TeacherBatchParams(Section):
     half must agree with it.
     """
 
-    backend: Literal["symbolic", "openai", "vllm"]
+    backend: Literal["symbolic", "openai", "openai-batch", "vllm"]
     replay: bool
     attempts: Annotated[int, Field(ge=1)]
     solves: Annotated[int, Field(ge=0, le=99)]
     accepted_failures: Annotated[float, Field(ge=0, lt=1)]
     openai: OpenAIParams
+    openai_batch: OpenAIBatchParams | None
     vllm: VllmParams | None
 
     @model_validator(mode="after")
     def _has_its_section(self) -> "TeacherBatchParams":
-        if self.backend == "vllm" and self.vllm is None:
+        name = self.backend.replace("-", "_")
+        if name in ("openai_batch", "vllm") and getattr(self, name) is None:
             raise ValueError(
-                f"{self.backend}: a section, as `backend` names it; docs/teacher.md has one to copy"
+                f"{name}: a section, as `backend` names it; docs/teacher.md has one to copy"
             )
         return self

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# The failure of a request that stays without an answer where the params accept that.
+NO_ANSWER = "no answer, accepted"
+
 
 @dataclass(frozen=True, slots=True)
 class Response:

@@ -63,6 +63,8 @@ def make_sender(
     if params.backend == "vllm":
         teacher = _vllm_teacher(params, edge)
         asking = GroupAsking(teacher, ledger, recorder, pause=edge.stop.wait)
+    elif params.backend == "openai-batch":
+        teacher, asking = _batches(params, runtime, response_format, ledger, recorder, budget, edge)
     else:
         teacher = (
             _symbolic_teacher(params, response_format)
@@ -134,6 +136,40 @@ def _openai_teacher(
         sleep=edge.stop.wait,
         stop=edge.stop,
     )
+
+
+def _batches(
+    params: TeacherBatchParams,
+    runtime: RuntimeParams,
+    response_format: ResponseFormat,
+    ledger: Ledger,
+    recorder: Recorder,
+    budget: Budget | None,
+    edge: Edge,
+) -> tuple[Named, Asking]:
+    from llm2llm.teacher.openai_batch.asking import BatchAsking, BatchTeacher
+
+    section = params.openai_batch
+    assert section is not None  # the section refuses that backend without it
+    _refuse_json_for_text(response_format, section, "openai_batch")
+    teacher = BatchTeacher(section)
+    asking = BatchAsking(
+        teacher,
+        section,
+        runtime.openai_batch,
+        ledger,
+        recorder,
+        budget=budget,
+        api_key=edge.key(section.api_key_env) if section.api_key_env else None,
+        folder=ledger.store / "batches",
+        timeout_s=runtime.teacher_timeout_s,
+        max_attempts=runtime.teacher_max_attempts,
+        say=edge.say,
+        now=edge.now,
+        pause=edge.stop.wait,
+        stop=edge.stop,
+    )
+    return teacher, asking
 
 
 def _refuse_json_for_text(

@@ -19,6 +19,7 @@ class _Exchange(threading.local):
 
     ends_s = float("inf")
     n_bytes = 0
+    most_bytes = MOST_BYTES
 
 
 class _Stream(httpcore.NetworkStream):
@@ -37,8 +38,9 @@ class _Stream(httpcore.NetworkStream):
             raise httpcore.ReadTimeout("the answer did not end in time")
         found = self._inner.read(max_bytes, left_s if timeout is None else min(timeout, left_s))
         self._exchange.n_bytes += len(found)
-        if self._exchange.n_bytes > MOST_BYTES:
-            raise httpcore.ReadError(f"the answer is longer than {MOST_BYTES} bytes")
+        most = self._exchange.most_bytes
+        if self._exchange.n_bytes > most:
+            raise httpcore.ReadError(f"the answer is longer than {most} bytes")
         return found
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -80,8 +82,15 @@ class _Backend(httpcore.NetworkBackend):
 class DeadlineTransport(httpx.HTTPTransport):
     """httpx's own transport, with `timeout_s` for a whole exchange; `clock` gives seconds."""
 
-    def __init__(self, timeout_s: float, n_connections: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        timeout_s: float,
+        n_connections: int,
+        clock: Callable[[], float],
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
         super().__init__()
+        self._most_bytes = most_bytes
         self._timeout_s = timeout_s
         self._clock = clock
         self._exchange = _Exchange()
@@ -97,4 +106,5 @@ class DeadlineTransport(httpx.HTTPTransport):
         """Begin an exchange; its body is read in the same thread."""
         self._exchange.ends_s = self._clock() + self._timeout_s
         self._exchange.n_bytes = 0
+        self._exchange.most_bytes = self._most_bytes
         return super().handle_request(request)

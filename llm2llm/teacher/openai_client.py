@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _NO_KEY = "none"
 # As many as requests can be in flight at most; the official client's own limit.
 _MOST_CONNECTIONS = 1000
+# A batch's files: 200 MB go up; what comes back is a page of text for each of 50,000 requests.
+_FILE_TIMEOUT_S = 3600.0
+_MOST_FILE_BYTES = 8 * 2**30
 
 
 class OpenAIConnection:
@@ -30,14 +33,60 @@ class OpenAIConnection:
         self._api_key = (api_key or "").strip()
         self._timeout_s = timeout_s
         self._client: OpenAI | None = None
+        self._file_client: OpenAI | None = None
         self._making = threading.Lock()
 
     def client(self) -> "OpenAI":
         """Give the client; raises TeacherStoppedError where the key cannot be one."""
+        self._check_key()
+        with self._making:
+            if self._client is None:
+                # A redirected POST would arrive as a GET, and be answered with nonsense.
+                self._client = self._make(
+                    self._timeout_s, _MOST_CONNECTIONS, None, follow_redirects=False
+                )
+            return self._client
+
+    def file_client(self) -> "OpenAI":
+        """Give a client for whole files: an hour for each, and as long as a disk may hold."""
+        self._check_key()
+        with self._making:
+            if self._file_client is None:
+                # Files may lie elsewhere; the key does not go along to another host.
+                self._file_client = self._make(
+                    max(self._timeout_s, _FILE_TIMEOUT_S),
+                    1,
+                    _MOST_FILE_BYTES,
+                    follow_redirects=True,
+                )
+            return self._file_client
+
+    def _make(
+        self,
+        exchange_s: float,
+        n_connections: int,
+        most_bytes: int | None,
+        *,
+        follow_redirects: bool,
+    ) -> "OpenAI":
         from openai import DefaultHttpxClient, OpenAI
 
-        from llm2llm.teacher.deadline import DeadlineTransport
+        from llm2llm.teacher.deadline import MOST_BYTES, DeadlineTransport
 
+        return OpenAI(
+            base_url=self._params.base_url,
+            api_key=self._api_key or _NO_KEY,
+            timeout=self._timeout_s,
+            max_retries=0,
+            http_client=DefaultHttpxClient(
+                transport=DeadlineTransport(
+                    exchange_s, n_connections, time.monotonic, most_bytes or MOST_BYTES
+                ),
+                follow_redirects=follow_redirects,
+            ),
+        )
+
+    def _check_key(self) -> None:
         variable = self._params.api_key_env
         if variable is not None and not self._api_key:
             raise TeacherStoppedError(
@@ -49,22 +98,6 @@ class OpenAIConnection:
             raise TeacherStoppedError(
                 f"the environment variable {variable} holds what cannot be a key"
             )
-        with self._making:
-            if self._client is None:
-                self._client = OpenAI(
-                    base_url=self._params.base_url,
-                    api_key=self._api_key or _NO_KEY,
-                    timeout=self._timeout_s,
-                    max_retries=0,
-                    http_client=DefaultHttpxClient(
-                        transport=DeadlineTransport(
-                            self._timeout_s, _MOST_CONNECTIONS, time.monotonic
-                        ),
-                        # A redirected POST would arrive as a GET, and be answered with nonsense.
-                        follow_redirects=False,
-                    ),
-                )
-            return self._client
 
     def hide(self, text: str) -> str:
         """Blot the key out of a text from outside: some endpoints repeat it."""
