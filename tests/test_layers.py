@@ -25,7 +25,15 @@ LAYERS = [
         "subsampling",
         "merging",
     },
-    {"lineage", "reporting", "exporting", "pending", "estimating", "quoting", "previewing"},
+    {
+        "lineage",
+        "reporting",
+        "exporting",
+        "pending",
+        "estimating",
+        "quoting",
+        "previewing",
+    },
     {"stage", "cli"},
 ]
 # A section of params describes templates and tasks; prompts and tasks read sections in turn.

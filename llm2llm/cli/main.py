@@ -7,8 +7,11 @@ import typer
 from llm2llm.cli.blame import blame
 from llm2llm.cli.doctor import doctor
 from llm2llm.cli.explain import explain
+from llm2llm.cli.ledger import ledger
 from llm2llm.cli.pool import pool
 from llm2llm.cli.preset import preset
+from llm2llm.cli.preview import preview
+from llm2llm.cli.quote import quote
 from llm2llm.cli.status import status
 from llm2llm.cli.validate import validate
 from llm2llm.exceptions import Llm2llmError
@@ -16,14 +19,16 @@ from llm2llm.exceptions import Llm2llmError
 app = typer.Typer(
     help="Grow a small labelled set where the student fails. `dvc repro` runs the loop.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.command()(validate)
+app.command()(quote)
+app.command()(preview)
 app.command()(status)
 app.command()(explain)
 app.command()(blame)
+app.add_typer(ledger, name="ledger")
 app.add_typer(preset, name="preset")
 app.command()(pool)
 app.command()(doctor)

@@ -1,0 +1,75 @@
+"""`llm2llm quote`: what the teacher will cost, before it is asked."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llm2llm.cli.tables import heading, print_json, table
+from llm2llm.cli.teaching import ledger_of, sender_of
+from llm2llm.estimating import Amount
+from llm2llm.pending import load_teaching
+from llm2llm.quoting import Quote
+from llm2llm.quoting import quote as quote_run
+from llm2llm.stage import store
+
+
+def quote(
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Say what the rest of the run will ask of the teacher, and cost: at most, and as expected.
+
+    Nothing is sent and no key is needed. What the ledger holds already is not counted.
+
+    Example: llm2llm quote
+    """
+    teaching = load_teaching(Path())
+    with ledger_of(store(), make=False) as ledger:
+        found = quote_run(
+            Path(),
+            store(),
+            teaching,
+            ledger,
+            lambda iteration: sender_of(teaching, ledger, iteration),
+        )
+    if json_:
+        print_json(found)
+        return
+    _in_words(found)
+
+
+def _in_words(found: Quote) -> None:
+    print(f"teacher {found.backend}{': costs nothing' if found.free else ''}")
+    heading("Still to be sent")
+    rows: list[list[object]] = []
+    for each in found.iterations:
+        source = "known" if each.known else "assumed"
+        amounts = [*_cells(each.expected), *_cells(each.most)]
+        rows.append([each.iteration, each.n_asked, source, each.n_held, *amounts])
+    rows.append(["all", None, None, None, *_cells(found.expected), *_cells(found.most)])
+    names = ["iteration", "seeds", "errors", "in ledger"]
+    amounts_named = ["requests", "prompt", "completion", "cost"]
+    table([*names, *amounts_named, *(f"most {name}" for name in amounts_named)], rows)
+    if not found.free:
+        heading("Left of the budget")
+        left = found.left
+        cost = None if left.cost is None else f"{left.cost:.4f}"
+        limits = [left.n_requests, left.n_tokens, cost]
+        table(
+            ["requests", "tokens", "cost"],
+            [["no limit" if limit is None else limit for limit in limits]],
+        )
+        for name in found.beyond_budget:
+            print(f"more is expected than `{name}` leaves: the stage will stop there")
+    heading("Assumed")
+    for text in found.assumptions:
+        print(f"  {text}")
+
+
+def _cells(amount: Amount) -> list[object]:
+    return [
+        amount.n_requests,
+        amount.n_prompt_tokens,
+        "unknown" if amount.n_completion_tokens is None else amount.n_completion_tokens,
+        "unknown" if amount.cost is None else f"{amount.cost:.4f}",
+    ]

@@ -1,0 +1,20 @@
+"""How long a model's answers were."""
+
+from llm2llm.ledger.database import Ledger
+
+
+def mean_completion_tokens(
+    ledger: Ledger, backend: str, model: str | None, *, solving: bool
+) -> float | None:
+    """Average the completion tokens of a model's answers; null where none was counted.
+
+    `solving` chooses the answers that solve a problem, else those that write one.
+    """
+    query = (
+        "SELECT AVG(n_completion_tokens) FROM requests WHERE backend = ? AND status = 'answered'"
+        " AND json_extract(request, '$.teacher.model') IS ?"
+        " AND (json_extract(request, '$.about') IS NOT NULL) = ?"
+    )
+    with ledger.reading() as connection:
+        (mean,) = connection.execute(query, [backend, model, solving]).fetchone()
+    return None if mean is None else float(mean)
