@@ -1,7 +1,9 @@
 """The ledger keeps every answer once, through threads, processes and their deaths."""
 
+import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sqlite3
 import threading
@@ -18,6 +20,7 @@ from llm2llm.exceptions import MachineError
 from llm2llm.ids import canonical_json, sha256_json
 from llm2llm.ledger.database import Entry, Ledger, Spent
 from llm2llm.ledger.identity import describe_request, request_id
+from llm2llm.ledger.salvaging import salvage
 
 ID = "rq-" + "ab" * 32
 
@@ -44,6 +47,9 @@ def entry(**changes: Any) -> Entry:
         created="2026-11-22T10:00:00.000+00:00",
     )
     return replace(made, **changes)
+
+
+REQUEST_TEXT = '{"draw":0}'
 
 
 def never() -> Entry:
@@ -172,6 +178,20 @@ def test_a_file_that_is_no_ledger_is_named(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="do not delete it"):
         Ledger(tmp_path)
     assert (tmp_path / "ledger.sqlite").read_bytes().startswith(b"no database")
+
+
+def test_a_log_without_its_ledger_is_not_thrown_away(tmp_path: Path) -> None:
+    """Where only the write-ahead log is left, opening stops; salvage gets what the log has."""
+    ledger = Ledger(tmp_path / "a")
+    ledger.put(entry(request=REQUEST_TEXT, request_id=request_id(json.loads(REQUEST_TEXT))))
+    left = tmp_path / "b"
+    left.mkdir()
+    shutil.copy(tmp_path / "a/ledger.sqlite-wal", left)
+    with pytest.raises(MachineError, match=r"may hold paid answers.*ledger salvage"):
+        Ledger(left)
+    assert (left / "ledger.sqlite-wal").stat().st_size > 0
+    assert salvage(left).n_saved == 1
+    assert Ledger(left).spent([]).n_requests == 1
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:

@@ -168,9 +168,19 @@ class Ledger:
         self._queueing = threading.Lock()
         self._queue: list[Entry] = []
         with self._explained(), self._claims.opening():
+            self._refuse_to_lose_the_log()
             self._writer = self._connect()
             self._prepare()
             self._reader = self._connect()
+
+    def _refuse_to_lose_the_log(self) -> None:
+        """Raise MachineError where SQLite would begin anew, and drop what only the log has."""
+        log = self._path.with_name(f"{self._path.name}-wal")
+        if not self._path.exists() and log.exists() and log.stat().st_size:
+            raise MachineError(
+                f"{self._path}: missing, but {log.name} is there and may hold paid answers; put the"
+                " file back, or get what the log has with `llm2llm ledger salvage`"
+            )
 
     def close(self) -> None:
         """Close the database."""
