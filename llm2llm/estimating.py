@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llm2llm.generation import Sends
 from llm2llm.ids import canonical_json
@@ -11,13 +11,17 @@ from llm2llm.ledger.database import Ledger
 from llm2llm.ledger.usage import mean_completion_tokens
 from llm2llm.parsing import Candidate
 from llm2llm.tasks.sections import TeacherPrompt
-from llm2llm.teacher.asking import most_completion_tokens, most_prompt_tokens
 from llm2llm.teacher.budget import Prices
+from llm2llm.teacher.lengths import most_completion_tokens, most_prompt_tokens
 from llm2llm.teacher.protocol import TeacherRequest
 from llm2llm.teacher_prompts import ask_to_solve
 
 # English text takes about four bytes a token; other languages, and numbers, fewer.
 BYTES_PER_TOKEN = 4
+# The character that JSON, in which the budget reckons, writes with the most bytes: six.
+_WIDEST = "\x01"
+# A limit may be set so high that a text of that length would not fit in memory.
+_MOST_RENDERED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +54,20 @@ def n_prompt_tokens(request: TeacherRequest) -> int:
 
 
 def sizes(
-    requests: Sequence[TeacherRequest], prompt: TeacherPrompt, sender: Sends, ledger: Ledger
+    requests: Sequence[TeacherRequest],
+    prompt: TeacherPrompt,
+    max_input_chars: int,
+    sender: Sends,
+    ledger: Ledger,
 ) -> tuple[Size, Size, bool]:
     """Measure requests that write, and those that would solve their seeds; at least one is given.
 
     Answers are as long as this model's in the ledger were, and the last value is true; else as
-    long as what a seed holds of the same.
+    long as what a seed holds of the same. What is solved has at most `max_input_chars` characters,
+    as what is longer is no example.
     """
     solving = [
-        sender.name(
-            ask_to_solve(
-                Candidate(one.seed_input, one.seed_target), one, template=prompt.solve, draw=0
-            )
-        )
+        ask_to_solve(Candidate(one.seed_input, ""), one, template=prompt.solve, draw=0)
         for one in requests
         if prompt.solve is not None
     ]
@@ -78,7 +83,11 @@ def sizes(
     written = [_n_written(one, prompt) for one in requests]
     solutions = [len(one.seed_target.encode()) / BYTES_PER_TOKEN for one in requests]
     write = _size(requests, sender, written, counted[0])
-    solve = _size(solving, sender, solutions, counted[1]) if solving else NO_TOKENS
+    solve = NO_TOKENS
+    if prompt.solve is not None:
+        most = _most_to_solve(requests[0], prompt.solve, max_input_chars, sender)
+        measured = _size(solving, sender, solutions, counted[1])
+        solve = replace(measured, most_prompt=max(most, measured.most_prompt))
     return write, solve, counted[0] is not None
 
 
@@ -129,6 +138,15 @@ def _size(
         most_prompt=longest,
         most_completion=most_completion_tokens(teacher),
     )
+
+
+def _most_to_solve(about: TeacherRequest, template: str, n_chars: int, sender: Sends) -> int:
+    """Bound the prompt that has an input of `n_chars` characters solved."""
+    n_rendered = min(n_chars, _MOST_RENDERED)
+    worst = Candidate(_WIDEST * n_rendered, "")
+    request = ask_to_solve(worst, about, template=template, draw=0)
+    most = most_prompt_tokens(canonical_json(sender.describe(request)))
+    return math.ceil(most * n_chars / n_rendered)
 
 
 def _n_written(request: TeacherRequest, prompt: TeacherPrompt) -> float:

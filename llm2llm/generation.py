@@ -9,6 +9,7 @@ from typing import Protocol
 from llm2llm.exceptions import CountError, DataError, ParamsError
 from llm2llm.ids import Json, canonical_json
 from llm2llm.ledger.database import Entry
+from llm2llm.params.contradictions import vote_problems
 from llm2llm.parsing import Candidate
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
@@ -18,7 +19,7 @@ from llm2llm.tasks.templates import check_prompt
 from llm2llm.teacher.protocol import TeacherRequest
 from llm2llm.teacher.requests import Requests
 from llm2llm.teacher_prompts import ask_to_solve, ask_to_write, prompt_sha256
-from llm2llm.validity import Criteria, outvoted_reason, read_response
+from llm2llm.validity import Criteria, outvoted_reason, read_response, solution_text
 
 _STATUSES = ("answered", "failed")
 _MOST_NAMED = 5
@@ -77,9 +78,7 @@ def ask_teacher(
     asked = [error for error in errors if error.ask]
     if not asked:
         return
-    problems = check_prompt(how.prompt)
-    if how.solves and how.prompt.solve is None:
-        problems.append("`teacher.solve`: null, expected a template, as `solves` is above 0")
+    problems = check_prompt(how.prompt) + vote_problems(how.solves, how.prompt)
     if problems:
         raise ParamsError("\n".join(problems))
     seeds, earlier = _seeds(asked, examples), _earlier(examples)
@@ -178,7 +177,9 @@ class _Rounds:
         texts: dict[int, list[str | None]] = defaultdict(list)
 
         def collect(request: TeacherRequest, entry: Entry) -> None:
-            texts[self._numbers[request.seed_id]].append(entry.text)
+            texts[self._numbers[request.seed_id]].append(
+                solution_text(entry.text, entry.finish_reason)
+            )
 
         self._solved |= {(number, attempt): candidate for number, candidate in passed.items()}
         numbers = array("q", [n * k + draw for n in sorted(passed) for draw in range(k)])

@@ -12,6 +12,7 @@ from llm2llm.leakage.exact import find_leaked
 from llm2llm.ledger.database import Entry
 from llm2llm.lineage.progress import DONE, Status
 from llm2llm.lineage.run import Run, open_run
+from llm2llm.params.contradictions import teaching_problems
 from llm2llm.params.loading import load_section, load_value
 from llm2llm.params.runtime import RuntimeParams
 from llm2llm.params.subsample import SubsampleParams
@@ -22,6 +23,7 @@ from llm2llm.records.examples import Example
 from llm2llm.records.state import SeedState
 from llm2llm.subsampling import first_set, subsample
 from llm2llm.tasks.sections import AnswerFormat, Fields, TeacherPrompt
+from llm2llm.tasks.templates import check_prompt
 from llm2llm.teacher.protocol import TeacherRequest
 from llm2llm.teacher.requests import Requests
 from llm2llm.validity import Criteria, load_criteria
@@ -59,16 +61,22 @@ class ToAsk:
 
 
 def load_teaching(root: Path) -> Teaching:
-    """Read the params of the project in `root`; raises ParamsError."""
+    """Read the params of the project in `root`; raises ParamsError with all that contradicts."""
     params = root / PARAMS
     task = root / load_value(params, "task", str)
-    return Teaching(
+    teaching = Teaching(
         load_section(params, "teacher_batch", TeacherBatchParams),
         load_section(params, "runtime", RuntimeParams),
         load_section(task, "teacher", TeacherPrompt),
         load_criteria(task),
         load_value(params, "random_seed", int),
     )
+    told = teaching_problems(teaching.params, teaching.runtime, teaching.prompt)
+    problems = [f"{params}: {line}" for line in told]
+    problems += [f"{task}: {line}" for line in check_prompt(teaching.prompt)]
+    if problems:
+        raise ParamsError("\n".join(problems))
+    return teaching
 
 
 def n_asking(root: Path) -> int:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llm2llm.estimating import n_prompt_tokens
-from llm2llm.exceptions import ParamsError
+from llm2llm.exceptions import ParamsError, TeacherError
 from llm2llm.generation import Sends, ask_teacher
 from llm2llm.ledger.database import Entry
 from llm2llm.lineage.progress import status
 from llm2llm.parsing import Candidate
 from llm2llm.pending import PARAMS, Listening, Teaching, ToAsk, is_done, n_asking, to_ask
 from llm2llm.records.examples import Example
+from llm2llm.teacher.backends import FREE
 from llm2llm.teacher.protocol import Message, TeacherRequest
 from llm2llm.validity import Criteria, Reading, read_response
 
@@ -53,14 +54,17 @@ class Preview:
     """The first requests of an iteration; with `known` false their wrong answers are stand-ins.
 
     `n_asked` counts the seeds that the iteration asks about, `answered` says that it has its
-    answers already.
+    answers already. Asking a `free` backend costs nothing. `failure` says why some of the requests
+    that were sent have no answer.
     """
 
     iteration: int
     known: bool
     answered: bool
     n_asked: int
+    free: bool
     requests: list[Shown]
+    failure: str | None
 
 
 def preview(
@@ -77,20 +81,27 @@ def preview(
 
     They are made as the stage makes them: of an iteration whose errors are known they are the
     stage's own, so that what is asked now is not asked again. `iteration` null is the first
-    without answers; `make_sender` is told the iteration.
+    without answers; `make_sender` is told the iteration. Where the teacher cannot go on the rest
+    is shown, with the failure.
     """
     chosen, answered, asked = _chosen(root, store, iteration)
     sender = Listening(make_sender(chosen), send_on=ask)
     some = [error for error in asked.errors if error.ask]
     how = teaching.asking(chosen, attempts=1, solves=0)
-    for _row in ask_teacher(some[:n], asked.examples, how, lambda: sender, lambda _text: None):
-        pass
+    failure = None
+    try:
+        for _row in ask_teacher(some[:n], asked.examples, how, lambda: sender, lambda _text: None):
+            pass
+    except TeacherError as stopped:
+        # The message is the stage's own, which a run of the pipeline begins.
+        failure = str(stopped).replace("`dvc repro`", "`llm2llm preview --ask`")
     seeds = {each.example_id: Candidate(each.input, each.target) for each in asked.examples}
     shown = [
         _shown(request, sender.entries.get(request.request_id), seeds, teaching.criteria)
         for request in sender.requests
     ]
-    return Preview(chosen, asked.known, answered, len(some), shown)
+    free = teaching.params.backend in FREE
+    return Preview(chosen, asked.known, answered, len(some), free, shown, failure)
 
 
 def _chosen(root: Path, store: Path, iteration: int | None) -> tuple[int, bool, ToAsk]:

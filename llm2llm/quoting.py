@@ -165,10 +165,17 @@ def _sizes(
         pass
     if teaching.params.backend == "symbolic":
         return NO_TOKENS, NO_TOKENS
-    write, solve, measured = sizes(listening.requests, teaching.prompt, sender, ledger)
+    write, solve, measured = sizes(
+        listening.requests,
+        teaching.prompt,
+        teaching.criteria.validity.max_input_chars,
+        sender,
+        ledger,
+    )
     assumptions.append(
         f"a token of a prompt is {BYTES_PER_TOKEN} bytes as expected, a byte at most, and no"
-        " prompt is longer than those that can be rendered now"
+        " prompt to write is longer than those that can be rendered now; to solve, none holds an"
+        " input beyond `validity.max_input_chars`"
     )
     assumptions.append(
         "an answer takes as many tokens as this model's in the ledger did"

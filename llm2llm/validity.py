@@ -85,6 +85,11 @@ def invalid_reason(
     return check_annotations(candidate.target) if validity.arithmetic else None
 
 
+def solution_text(text: str | None, finish_reason: str | None) -> str | None:
+    """Give the text of a solution, or null where it was cut off, and its end may be missing."""
+    return None if finish_reason == "length" else text
+
+
 def outvoted_reason(
     candidate: Candidate, solutions: Sequence[str | None], answer_format: AnswerFormat
 ) -> str | None:

@@ -31,12 +31,16 @@ class Job:
 
 @dataclass
 class End:
-    """How a batch ends: its status, the lines of its files (None: no such file), its problems."""
+    """How a batch ends: its status, the lines of its files (None: no such file), its problems.
+
+    `changes` replaces what the provider then says of it.
+    """
 
     status: str = "completed"
     output: list[bytes] | None = None
     errors: list[bytes] | None = None
     problems: list[dict[str, Any]] | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -85,7 +89,8 @@ class BatchServer(ThreadingHTTPServer):
 
     `before` and `after` may replace the reply to a call, before or after it took effect.
     `submitted` counts in how many batches a request stood. So many fetches as `n_cut` says break
-    off in the middle; with `drip_s` a file comes in four parts, so many seconds apart.
+    off in the middle; so many as `n_torn` come without their length and as `tear` leaves them;
+    with `drip_s` a file comes in four parts, so many seconds apart.
     """
 
     daemon_threads = True
@@ -99,6 +104,8 @@ class BatchServer(ThreadingHTTPServer):
         self.page = 2
         self.keeps_metadata = True
         self.n_cut = 0
+        self.n_torn = 0
+        self.tear: Callable[[bytes], bytes] = lambda content: content[: len(content) // 2]
         self.drip_s = 0.0
         self.lock = threading.RLock()
         self.files: dict[str, bytes] = {}
@@ -159,6 +166,8 @@ class BatchServer(ThreadingHTTPServer):
             if lines is not None:
                 job.batch[name] = self.store(b"".join(line + b"\n" for line in lines))
         job.batch["request_counts"]["completed"] = len(end.output or [])
+        job.batch["request_counts"]["failed"] = len(end.errors or [])
+        job.batch.update(end.changes)
 
     def handle_error(self, *_: Any) -> None:
         """Say nothing: clients that are killed in the middle are the point of some tests."""
@@ -199,12 +208,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
+        is_torn = call.kind == "fetch" and call.number <= server.n_torn
         self.send_response(done.status)
         for name, value in {"Content-Type": "application/json", **done.headers}.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(done.payload)))
+        if is_torn:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(len(done.payload)))
         self.end_headers()
-        if call.kind == "fetch" and call.number <= server.n_cut:
+        if is_torn:
+            self.wfile.write(server.tear(done.payload))
+        elif call.kind == "fetch" and call.number <= server.n_cut:
             self.wfile.write(done.payload[: len(done.payload) // 2])
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)

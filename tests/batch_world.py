@@ -82,6 +82,7 @@ class World:
     params: dict[str, Any] = field(default_factory=dict)
     max_attempts: int = 3
     wait: bool = True
+    pay_again: bool = False
     api_key: str | None = None
     limits: dict[str, Any] = field(default_factory=dict)
     on_pause: Callable[[int], None] = lambda _n: None
@@ -127,6 +128,7 @@ class World:
             folder=self.store / "batches",
             timeout_s=self.timeout_s,
             max_attempts=self.max_attempts,
+            pay_again=self.pay_again,
             say=run.said.append,
             now=lambda: NOW,
             pause=pause,

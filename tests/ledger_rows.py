@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llm2llm.ids import canonical_json, sha256_json
+from llm2llm.ledger.batches import Batches, BatchRequest
 from llm2llm.ledger.database import Charge, Entry, Ledger
 
 CREATED = "2026-11-22T10:00:00.000+00:00"
@@ -56,6 +57,26 @@ def fill(store: Path, rows: list[Entry], n_charges: int = 0) -> None:
         ledger.put_all(rows[start : start + 7])
     charges = [Charge(rows[k].request_id, "no JSON", 10, 5, 3.0, CREATED) for k in range(n_charges)]
     ledger.charge(charges)
+    ledger.close()
+
+
+def under_way(
+    store: Path,
+    endpoint: str,
+    request_ids: list[str],
+    *,
+    batch_id: str | None = None,
+    is_done: bool = False,
+) -> None:
+    """Write a batch that owes some requests: uploaded, or submitted where it has an id."""
+    ledger = Ledger(store)
+    batches = Batches(ledger)
+    batch = batches.plan(endpoint, "m-1", 10, CREATED)
+    batches.take(batch, [BatchRequest(one, "ex", 0, "{}", 2) for one in request_ids], n_before=0)
+    state = "collected" if is_done else "submitted" if batch_id else "uploaded"
+    there = dataclasses.replace(batch, state=state, file_id="file-1", batch_id=batch_id)
+    batches.save(there, of="planned")
+    batches.release(batch)
     ledger.close()
 
 

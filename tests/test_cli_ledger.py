@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_rows import CREATED, content, failed, fill, row
+from ledger_rows import CREATED, content, failed, fill, row, under_way
 from typer.testing import CliRunner
 
 from llm2llm.cli.main import app
 from llm2llm.exceptions import DataError, MachineError, ParamsError
 from llm2llm.files import as_json, read_records, schema_of, write_records
 from llm2llm.ids import canonical_json
-from llm2llm.ledger.database import Entry, Ledger, Spent
+from llm2llm.ledger.database import Entry, Ledger
 from llm2llm.ledger.exporting import export
 from llm2llm.ledger.importing import bring
 from llm2llm.ledger.locks import holders, locks
@@ -106,6 +106,46 @@ def test_status_counts_everything_apart(store: Path) -> None:
     text = call("status")
     assert "whole: yes" in text
     assert "no answer, in no sum above" in text
+
+
+def test_status_counts_batches_under_way_by_endpoint(store: Path) -> None:
+    """Open batches and the requests that they owe are shown; finished ones are not."""
+    fill(store, ROWS)
+    assert loaded("status")["batches"] == []
+    assert "Batches under way" not in call("status")
+    names = ["rq-" + digit * 64 for digit in "12345"]
+    under_way(store, "http://a/v1", names[:2], batch_id="batch_1")
+    under_way(store, "http://a/v1", names[2:3])
+    under_way(store, "http://b/v1", names[3:4], batch_id="batch_2")
+    under_way(store, "http://c/v1", [], batch_id="batch_3", is_done=True)
+    assert loaded("status")["batches"] == [
+        {"endpoint": "http://a/v1", "n_batches": 2, "n_requests": 3},
+        {"endpoint": "http://b/v1", "n_batches": 1, "n_requests": 1},
+    ]
+    text = call("status")
+    assert "Batches under way at a provider" in text and "http://a/v1" in text
+    with (store / "ledger.sqlite").open("r+b") as stream:
+        stream.write(b"\xff" * 50)
+    assert loaded("status")["batches"] is None
+
+
+def test_salvage_tells_of_batches_that_it_could_not_save(store: Path) -> None:
+    """Without the first page it says so in words and in JSON, with the batches that it found."""
+    fill(store, ROWS)
+    under_way(store, "http://a/v1", ["rq-" + "1" * 64], batch_id="batch_1")
+    data = (store / "ledger.sqlite").read_bytes()
+    (store / "ledger.sqlite").write_bytes(bytes(4096) + data[4096:])
+    text = call("salvage")
+    assert "further tables could not be read" in text
+    assert "batches may be under way at the provider" in text and "batch_1" in text
+    assert "look there first" in text
+    (store / "ledger.sqlite").write_bytes(bytes(4096) + data[4096:])
+    done = loaded("salvage")
+    assert (done["others_read"], done["batches_lost"], done["n_owed_lost"]) == (
+        False,
+        ["batch_1"],
+        1,
+    )
 
 
 def test_status_sees_a_run_that_writes(store: Path) -> None:
@@ -211,6 +251,12 @@ def test_a_newer_ledger_is_refused(store: Path, command: list[str]) -> None:
 # ------------------------------------------------------------------------------- format 1 to 2
 
 
+def counts(ledger: Ledger) -> tuple[int, int, int, int]:
+    """Give what counts as spent: requests, tokens of both kinds, answers without a count."""
+    spent = ledger.spent([])
+    return spent.n_requests, spent.n_prompt_tokens, spent.n_completion_tokens, spent.n_unknown
+
+
 def test_a_ledger_of_format_1_keeps_its_rows(store: Path) -> None:
     """Opening a ledger that has no tables of charges and marks adds them and loses nothing."""
     fill(store, ROWS)
@@ -221,7 +267,7 @@ def test_a_ledger_of_format_1_keeps_its_rows(store: Path) -> None:
     assert loaded("export", "old.jsonl")["n_rows"] == 10
     assert content(store) == {one.request_id: one for one in ROWS}
     ledger = Ledger(store)
-    assert ledger.spent([]) == Spent(10, 90, 50, 1)
+    assert counts(ledger) == (10, 90, 50, 1)
     ledger.close()
     assert loaded("status")["format"] == 2
 
@@ -243,9 +289,9 @@ def test_an_export_goes_into_another_project_and_is_no_spending(
     other = tmp_path / "other/.llm2llm"
     assert content(other) == {one.request_id: one for one in ROWS}
     ledger = Ledger(other)
-    assert ledger.spent([]) == Spent(0, 0, 0, 0)
+    assert counts(ledger) == (0, 0, 0, 0)
     ledger.put(row(100))
-    assert ledger.spent([]) == Spent(1, 10, 5, 0)
+    assert counts(ledger) == (1, 10, 5, 0)
     ledger.close()
     assert loaded("status")["n_imported"] == 10
     assert "10 of them imported: no spending" in call("status")

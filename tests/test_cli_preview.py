@@ -1,12 +1,13 @@
 """`llm2llm preview`: the very requests of the stage, asked once."""
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asking_project import N_SEEDS, N_WRONG, before_teacher, fresh, run_stage, write_params
-from teacher_server import Reply, completion, error, serving
+from teacher_server import Reply, completion, error, gsm8k_answer, serving
 from typer.testing import CliRunner
 
 from llm2llm.cli.main import app
@@ -157,8 +158,40 @@ def test_a_broken_template_is_told(tmp_path: Path) -> None:
     path = tmp_path / "llm2llm/tasks/gsm8k.yaml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("{{ target }}", "{{ taget }}"), encoding="utf-8")
-    with pytest.raises(ParamsError, match=r"`teacher\.user`.*unknown variable `taget`"):
+    found = r"^llm2llm/tasks/gsm8k\.yaml: `teacher\.user`.*unknown variable `taget`"
+    with pytest.raises(ParamsError, match=found):
         call()
+
+
+def test_answers_that_came_are_shown_when_others_did_not(tmp_path: Path) -> None:
+    """One request without an answer hides no other, and the message names what goes on."""
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        if number == 1:
+            return error(401, "no such account")
+        return completion(gsm8k_answer(body["messages"][-1]["content"], random.Random(number)))
+
+    with serving(script) as server:
+        before_teacher(tmp_path, server.url, runtime={"teacher_concurrency": 1})
+        result = CliRunner().invoke(app, ["preview", "--ask"])
+    assert isinstance(result.exception, TeacherError)
+    assert "1 of 3 requests are answered and kept" in str(result.exception)
+    assert "`llm2llm preview --ask` goes on from there" in str(result.exception)
+    assert "dvc repro" not in str(result.exception)
+    assert result.stdout.count("checks: passes") == 1
+    assert result.stdout.count("-- no answer came") == 2
+    result = CliRunner().invoke(app, ["preview", "--ask", "--json"])
+    found = json.loads(result.stdout)
+    assert [each["answered"] is not None for each in found["requests"]] == [True, False, False]
+    assert found["failure"] == str(result.exception)
+
+
+def test_only_a_paid_teacher_is_to_be_paid(tmp_path: Path) -> None:
+    """The last line says what asking costs: money of an endpoint, nothing of a free teacher."""
+    before_teacher(tmp_path)
+    assert "not answered yet, which is to be paid for" in call()
+    write_params(tmp_path, teacher_batch={"backend": "symbolic"})
+    assert "not answered yet, which costs nothing" in call()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from llm2llm.cli.preset import render
 from llm2llm.exceptions import Llm2llmError
 
 ROOT = Path(__file__).resolve().parent.parent
-PRESETS = ["quickstart", "gsm8k-smoke", "trec-smoke"]
+PRESETS = ["quickstart", "gsm8k-smoke", "qlora-7b", "trec-smoke"]
 
 
 @pytest.fixture
@@ -90,7 +90,9 @@ def test_using_a_preset_keeps_your_own_params(project: Path) -> None:
 
 def test_an_unknown_preset_is_told() -> None:
     """The message names the presets there are."""
-    with pytest.raises(Llm2llmError, match=r"'none'.*quickstart, gsm8k-smoke, trec-smoke"):
+    with pytest.raises(
+        Llm2llmError, match=r"'none'.*quickstart, gsm8k-smoke, qlora-7b, trec-smoke"
+    ):
         render("none")
 
 

@@ -224,6 +224,49 @@ def test_a_quote_needs_no_torch_no_network_and_no_key(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_the_bound_holds_for_the_longest_problem_that_may_be_solved(tmp_path: Path) -> None:
+    """A teacher whose new problems are as long as the task allows stays within the quote."""
+    bodies: list[dict[str, Any]] = []
+
+    def script(body: dict[str, Any], number: int) -> Reply:
+        bodies.append(body)
+        if body["messages"][-1]["content"].startswith("Solve this"):
+            return completion("#### 4")
+        question = f"{number} " + "\U0001f600\x01" * 990
+        answer = {"question": question, "answer": "<<2+2=4>>4\n#### 4"}
+        return completion(json.dumps(answer))
+
+    with serving(script) as server:
+        before_teacher(tmp_path, server.url, teacher_batch={"solves": 2})
+        bound = quoted()["iterations"][0]["most"]
+        done = run_stage(tmp_path, 0)
+        assert done.returncode == 0, done.stderr
+    assert len(bodies) == N_WRONG * 3
+    n_bytes = sum(len(text["content"].encode()) for body in bodies for text in body["messages"])
+    assert n_bytes <= bound["n_prompt_tokens"]
+
+
+def test_a_limit_that_means_no_limit_is_quoted(tmp_path: Path) -> None:
+    """Texts of 10**12 characters are bounded without one being made."""
+    task = fresh(tmp_path, teacher_batch={"solves": 1}) / "llm2llm/tasks/gsm8k.yaml"
+    text = task.read_text(encoding="utf-8")
+    task.write_text(text.replace("max_input_chars: 2000", f"max_input_chars: {10**12}"))
+    assert quoted()["most"]["n_prompt_tokens"] > 10**12
+
+
+def test_what_contradicts_is_told_with_file_and_key(tmp_path: Path) -> None:
+    """Votes without a template and a broken template stop a quote, each under its own file."""
+    task = fresh(tmp_path, teacher_batch={"solves": 5}) / "llm2llm/tasks/gsm8k.yaml"
+    values = yaml.safe_load(task.read_text(encoding="utf-8"))
+    values["teacher"] |= {"solve": None, "system": "{{ nobody }}"}
+    task.write_text(yaml.safe_dump(values), encoding="utf-8")
+    with pytest.raises(ParamsError) as caught:
+        call()
+    votes, template = str(caught.value).splitlines()
+    assert votes.startswith("params.yaml: `teacher_batch.solves`: found 5, expected 0")
+    assert template.startswith("llm2llm/tasks/gsm8k.yaml: `teacher.system`: ")
+
+
 def test_what_cannot_be_quoted_is_told(tmp_path: Path) -> None:
     """No project, no iterations, no raw file, a newer ledger: each with its own message."""
     with pytest.raises(ParamsError, match=r"params\.yaml: no such file"):

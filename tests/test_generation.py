@@ -124,7 +124,7 @@ class FunctionTeacher:
         """Give the identity."""
         return self.identity
 
-    def ask(self, request: TeacherRequest) -> Answer | Refusal:
+    def ask(self, request: TeacherRequest, _on_lost: object = None) -> Answer | Refusal:
         """Answer by the function."""
         self.asked.append(request)
         return self.answer(request)
@@ -205,7 +205,7 @@ def test_rows_hold_what_was_sent_and_what_came(tmp_path: Path) -> None:
     assert (row.text, row.finish_reason, row.teacher) == (answering(request).text, "stop", "fn-1")
     assert (row.n_prompt_tokens, row.n_completion_tokens, row.failure) == (10, 5, None)
     assert (request.request_id, request.seed_input) == (row.request_id, "Where is 3 ?")
-    other = PROMPT.model_copy(update={"user": "{{ input }} {{ student_text }}"})
+    other = PROMPT.model_copy(update={"user": "{{ input }} {{ target }} {{ student_text }}"})
     (changed,) = ask([seed_error(3)], lambda: sender(teacher, tmp_path), prompt=other)
     assert changed.prompt_sha256 != row.prompt_sha256
 

@@ -209,8 +209,8 @@ def test_spent_counts_paid_requests_only(tmp_path: Path) -> None:
     ledger.put(entry(request_id="rq-" + "2" * 64, n_prompt_tokens=None))
     ledger.put(entry(request_id="rq-" + "3" * 64, status="failed", text=None, failure="no"))
     ledger.put(entry(request_id="rq-" + "4" * 64, backend="symbolic"))
-    assert ledger.spent(["symbolic"]) == Spent(3, 20, 15, 1)
-    assert ledger.spent([]) == Spent(4, 30, 20, 1)
+    assert ledger.spent(["symbolic"]) == Spent(3, 20, 15, 1, cost=1.5)
+    assert ledger.spent([]) == Spent(4, 30, 20, 1, cost=2.0)
 
 
 # --------------------------------------------------------------------------------------- claims

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ledger_rows import content, failed, fill, row
+from ledger_rows import content, failed, fill, row, under_way
 
 from llm2llm.exceptions import MachineError
 from llm2llm.ledger.database import Ledger, insert_imported
@@ -321,6 +321,35 @@ def test_a_newer_format_is_not_salvaged(whole: Path, tmp_path: Path) -> None:
     store = damaged(whole, tmp_path / "s", newer, "ledger.sqlite")
     with pytest.raises(MachineError, match="format 99, expected at most 2"):
         salvage(store)
+
+
+@pytest.fixture(scope="module")
+def batched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a closed ledger with two open batches and one that is done."""
+    store = tmp_path_factory.mktemp("batched")
+    fill(store, ROWS[:40])
+    under_way(store, "http://a/v1", ["rq-" + "1" * 64, "rq-" + "2" * 64], batch_id="batch_1")
+    under_way(store, "http://b/v1", ["rq-" + "3" * 64])
+    under_way(store, "http://b/v1", [], batch_id="batch_3", is_done=True)
+    return store
+
+
+def test_batches_that_are_saved_are_no_loss(batched: Path, tmp_path: Path) -> None:
+    """With the first page readable all tables come along, and nothing is said to be lost."""
+    store = damaged(batched, tmp_path / "s", overwrite(0, 50), "ledger.sqlite")
+    done = salvage(store)
+    assert done.others == {"batches": 3, "batch_requests": 3}
+    assert (done.others_read, done.batches_lost, done.n_owed_lost) == (True, [], 0)
+
+
+def test_without_the_first_page_the_lost_batches_are_named(batched: Path, tmp_path: Path) -> None:
+    """No table can be copied then; the open batches found and what they owe are told."""
+    store = damaged(batched, tmp_path / "s", overwrite(0, PAGE, b"\0"), "ledger.sqlite")
+    done = salvage(store)
+    assert done.n_saved == 40
+    assert (done.others, done.others_read) == ({}, False)
+    assert len(done.batches_lost) == 2 and "batch_1" in done.batches_lost
+    assert done.n_owed_lost == 3
 
 
 def test_no_ledger_is_told(tmp_path: Path) -> None:

@@ -36,17 +36,28 @@ FAULTY = 3
 HTML = Reply(body=b"<html>Bad gateway</html>", headers={"Content-Type": "text/html"})
 
 
-def run(url: str, store: Path, *, timeout_s: float = 20.0, **params: Any) -> list[Response]:
+def run(
+    url: str,
+    store: Path,
+    *,
+    timeout_s: float = 20.0,
+    n_seeds: int = N_SEEDS,
+    key: str | None = None,
+    max_tokens: int | None = None,
+    **params: Any,
+) -> list[Response]:
     """Run the stage and give its rows; concurrency 2, at most 3 tries, waits of no length."""
-    limits = runtime(teacher_concurrency=2, teacher_timeout_s=timeout_s)
-    given = teacher_batch(attempts=3, openai=openai_params(url), **params)
+    limits = runtime(teacher_concurrency=2, teacher_timeout_s=timeout_s, max_tokens=max_tokens)
+    endpoint = openai_params(url, api_key_env="THE_KEY" if key else None)
+    given = teacher_batch(attempts=3, openai=endpoint, **params)
+    surroundings = edge(stop=_Impatient(), key=lambda _name: key)
     how = Asking(PROMPT, CRITERIA, 3, given.solves, 0, 2)
     out = store / "responses.parquet"
     rows = ask_teacher(
-        [seed_error(n) for n in range(N_SEEDS)],
-        [example(n) for n in range(N_SEEDS)],
+        [seed_error(n) for n in range(n_seeds)],
+        [example(n) for n in range(n_seeds)],
         how,
-        lambda: make_sender(given, limits, PROMPT.response, Ledger(store), edge(stop=_Impatient())),
+        lambda: make_sender(given, limits, PROMPT.response, Ledger(store), surroundings),
         lambda _text: None,
     )
     write_records(out, Response, rows)
@@ -302,3 +313,70 @@ def test_votes_are_asked_for_and_kept(tmp_path: Path) -> None:
     assert [row.about for row in mine[1:3]] == [mine[0].request_id] * 2
     assert [row.text for row in mine if row.purpose == "solve"] == ["HUM", "HUM", "LOC", "LOC"]
     assert len({row.request_id for row in rows}) == len(rows)
+
+
+def test_the_key_is_blotted_out_of_answers_too(tmp_path: Path) -> None:
+    """An endpoint that repeats the key in an answer, or cut off in an error, brings it nowhere."""
+    key = "sk-marker-" + "4f1c9a" * 6
+
+    def echo() -> Reply:
+        return completion(json.dumps({"text": f"Where is {key} ?"}))
+
+    def fill() -> Reply:
+        return error(400, "x" * 470 + key)
+
+    for number, reply in enumerate((echo, fill)):
+        store = tmp_path / str(number)
+        with serving(meeting(reply)) as server:
+            rows = run(server.url, store, key=key)
+        assert key[:12] not in repr(rows)
+        assert all(key[:12].encode() not in p.read_bytes() for p in store.rglob("*") if p.is_file())
+        assert "***" in repr(rows[FAULTY])
+
+
+def test_half_a_surrogate_pair_costs_no_other_answer(tmp_path: Path) -> None:
+    """What no database can hold is replaced in errors, and every answer beside it is kept."""
+    odd = Reply(400, b'{"error": {"message": "bad \\ud83d prompt", "code": null}}')
+    with serving(meeting(lambda: odd)) as server:
+        rows = run(server.url, tmp_path)
+    assert "bad ? prompt" in (rows[FAULTY].failure or "")
+    assert Ledger(tmp_path).spent([]).n_requests == N_SEEDS
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"detail": "temperature must be below 2"}', b'{"error": "temperature must be below 2"}'],
+)
+def test_reasons_in_other_forms_are_told(body: bytes, tmp_path: Path) -> None:
+    """Servers that do not word errors as OpenAI does still say why."""
+    with serving(meeting(lambda: Reply(422, body))) as server:
+        rows = run(server.url, tmp_path)
+    assert "temperature must be below 2" in (rows[FAULTY].failure or "")
+
+
+def test_tries_billed_in_vain_count_against_the_budget(tmp_path: Path) -> None:
+    """The next try of a request is sent only if it still fits, what was lost counted."""
+    billed = Reply(body=b'{"usage": {"prompt_tokens": 8500, "completion_tokens": 100}}')
+    with serving(meeting(lambda: billed)) as server:
+        with pytest.raises(TeacherError, match=r"`runtime.max_tokens` is 9000; raise it"):
+            run(server.url, tmp_path, max_tokens=9000)
+        assert tries(server) == 1
+    # What was billed is charged although the stage stopped.
+    assert Ledger(tmp_path).spent([]).n_prompt_tokens >= 8500
+
+
+def test_accepted_outages_of_one_round_do_not_end_the_next(tmp_path: Path) -> None:
+    """Rounds after one that was given up are asked; the share is one over all requests."""
+    unread = [True]
+
+    def script(body: dict[str, Any], _number: int) -> Reply:
+        if "Where is 0 ?" not in body["messages"][-1]["content"]:
+            return error(500, "down")
+        reply = completion("unreadable") if unread[0] else Reply()
+        unread[0] = False
+        return reply
+
+    with serving(script) as server:
+        rows = run(server.url, tmp_path, n_seeds=12, accepted_failures=0.95)
+    assert [row.status for row in rows].count("failed") == 11
+    assert [row.status for row in rows if row.seed_id == "ex-0"] == ["answered", "answered"]

@@ -445,34 +445,6 @@ def test_a_batch_with_an_error_file_only(server: BatchServer, world: World) -> N
     assert [len(job.lines) for job in server.jobs.values()] == [3, 2]
 
 
-def test_a_batch_the_provider_forgot_is_submitted_again(server: BatchServer, world: World) -> None:
-    """A 404 on a recorded batch is said, and its requests are not lost."""
-    world.changed(wait=False).run(3)
-    server.jobs.clear()
-    run = world.run(3)
-    complete(world, run, 3)
-    assert any("no longer knows batch batch_0: 3 requests" in line for line in run.said)
-    assert set(server.submitted.values()) == {2}
-
-
-def test_an_output_file_that_is_gone_is_said(server: BatchServer, world: World) -> None:
-    """What the error file holds is taken; the rest is submitted again."""
-    n = 0
-
-    def before(call: Call) -> Reply | None:
-        nonlocal n
-        if call.kind == "fetch" and n == 0:
-            n += 1
-            return error(404, "no such file")
-        return None
-
-    server.before = before
-    run = world.run(2)
-    complete(world, run, 2)
-    assert any("file file-1 is gone" in line for line in run.said)
-    assert server.calls["create"] == 2
-
-
 # ------------------------------------------------------------------------------------ validation
 
 

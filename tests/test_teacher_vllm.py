@@ -184,7 +184,7 @@ def test_the_documented_templates_write_prompts() -> None:
 def test_a_broken_template_is_found_before_any_work() -> None:
     """A chat template that is no Jinja is a problem of params, with its line."""
     values = hub().model_dump() | {"chat_template": "{% for m in messages %}\n{{ m.content }}"}
-    loaded, problems = check(VllmParams, values, "teacher_batch.vllm")
+    loaded, problems = check(VllmParams, values, "teacher_batch.vllm", Path())
     assert loaded is None
     assert len(problems) == 1
     assert "`teacher_batch.vllm.chat_template`" in problems[0]

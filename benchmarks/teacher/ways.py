@@ -40,7 +40,7 @@ def llm2llm(url: str, n: int, folder: Path) -> int:
 
     prompt = TeacherPrompt.model_validate(
         {
-            "system": None, "exchange": None, "user": "{{ input }}", "solve": None,
+            "system": None, "exchange": None, "user": "{{ input }} {{ target }}", "solve": None,
             "show_student_text": False, "show_earlier": False,
             "response": {"kind": "json", "input": "text", "target": None, "pattern": None},
         }

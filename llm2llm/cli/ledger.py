@@ -67,6 +67,10 @@ def _in_words(found: Summary) -> None:
     if found.charges.n:
         heading("Billed calls that brought no answer, in no sum above")
         table([*names[3:], "cost unknown"], [_cells(found.charges)])
+    if found.batches:
+        heading("Batches under way at a provider, collected by the next `dvc repro`")
+        names = ["endpoint", "batches", "requests owed"]
+        table(names, [[each.endpoint, each.n_batches, each.n_requests] for each in found.batches])
     if found.failures:
         heading("Requests that failed for good")
         table(["reason", "requests"], [[each.reason, each.n] for each in found.failures])
@@ -114,6 +118,15 @@ def salvage(json_: Json = False) -> None:
         print(f"    {printable(request_id)}")
     fact("requests not taken, as their id is not their hash", done.n_mismatched)
     fact("pages that cannot be read, each with any number of requests", done.n_pages_lost)
+    if not done.others_read:
+        print("further tables could not be read, such as those of a provider's batches")
+    if not done.others_read or done.batches_lost:
+        print("batches may be under way at the provider that the new ledger does not know:")
+        fact("open batches found and not saved", len(done.batches_lost))
+        for name in done.batches_lost[:_MOST_NAMED]:
+            print(f"    {printable(name)}")
+        fact("requests found that such batches owe", done.n_owed_lost)
+        print("look there first: the next run submits such requests again, and pays again")
     print("what is lost is asked for again, and paid again, when a run needs it")
 
 

@@ -26,10 +26,15 @@ def pool(
     if iterations is not None:
         if iterations < held:
             raise ParamsError(f"{POOL}: holds {held} iterations already, {iterations} asked for")
-        entries = (f'  "{i}": {{next: {i + 1}}}\n' for i in range(iterations + 1))
-        write_text(POOL, _HEADER + "".join(entries))
+        write_text(POOL, _HEADER + "".join(_entry(i) for i in range(iterations + 1)))
         held = iterations
     if json_:
         print(json.dumps({"pool": held}))
     else:
         print(f"{POOL} holds {held} iterations")
+
+
+def _entry(i: int) -> str:
+    """Write the entry of one iteration; a `continuous` training starts from what `start` names."""
+    start = f"data/iterations/{i - 1}/student" if i else "data/base/base.json"
+    return f'  "{i}": {{next: {i + 1}, start: {start}}}\n'

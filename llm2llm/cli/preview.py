@@ -7,6 +7,7 @@ import typer
 
 from llm2llm.cli.tables import block, fact, heading, print_json
 from llm2llm.cli.teaching import ledger_of, sender_of
+from llm2llm.exceptions import TeacherError
 from llm2llm.pending import load_teaching
 from llm2llm.previewing import Answered, Preview, Shown
 from llm2llm.previewing import preview as preview_requests
@@ -42,12 +43,21 @@ def preview(
         )
     if json_:
         print_json(found)
-        return
+    else:
+        _in_words(found, asked=ask)
+    if found.failure is not None:
+        raise TeacherError(found.failure)
+
+
+def _in_words(found: Preview, *, asked: bool) -> None:
     print(_title(found))
     for request in found.requests:
         _request(request)
-    if not ask and any(request.answered is None for request in found.requests):
-        print("\n--ask sends what is not answered yet, to be paid for and kept")
+        if asked and request.answered is None:
+            print("  -- no answer came")
+    if not asked and any(request.answered is None for request in found.requests):
+        how = "costs nothing" if found.free else "is to be paid for"
+        print(f"\n--ask sends what is not answered yet, which {how}, and keeps the answers")
 
 
 def _title(found: Preview) -> str:

@@ -9,16 +9,22 @@ from typing import Annotated
 import typer
 
 from llm2llm.cli.doctor import examine
+from llm2llm.cli.memory import memory_lines, memory_problems
 from llm2llm.cli.pool import POOL
-from llm2llm.exceptions import DataError, ParamsError
+from llm2llm.exceptions import DataError, Llm2llmError, ParamsError
 from llm2llm.leakage.exact import find_leaked
 from llm2llm.params.base_model import BaseModelParams
+from llm2llm.params.contradictions import endpoint_of
 from llm2llm.params.loading import load_section, load_value
+from llm2llm.params.openai_chat import missing_key
+from llm2llm.params.predict import PredictParams
 from llm2llm.params.subsample import SubsampleParams
 from llm2llm.params.teacher_batch import TeacherBatchParams
+from llm2llm.params.train_iter import TrainIterParams
 from llm2llm.params.whole import problems
 from llm2llm.raw import read_raw
 from llm2llm.stage import PARAMS
+from llm2llm.student.engine import choose_engine
 from llm2llm.subsampling import subsample
 from llm2llm.tasks.sections import AnswerFormat, Fields
 
@@ -31,7 +37,13 @@ def validate(json_: Annotated[bool, typer.Option("--json", help="print JSON")] =
     found = problems(PARAMS, POOL)
     found += [f"{finding.what}; {finding.mend}" for finding in examine(Path())]
     found += unwritable(Path())
-    for examine_more in (data_problems, base_problems, teacher_problems):
+    for examine_more in (
+        data_problems,
+        base_problems,
+        memory_problems,
+        engine_problems,
+        teacher_problems,
+    ):
         try:
             found += examine_more()
         except ParamsError:
@@ -42,6 +54,7 @@ def validate(json_: Annotated[bool, typer.Option("--json", help="print JSON")] =
         for problem in found:
             print(f"problem: {problem}")
         if not found:
+            print("\n".join([*memory_lines(), ""]), end="")
             print("params, data and this machine hold; next: dvc repro")
     if found:
         raise typer.Exit(ParamsError.exit_code)
@@ -78,16 +91,25 @@ def base_problems() -> Iterator[str]:
         )
 
 
+def engine_problems() -> Iterator[str]:
+    """Yield why the student could not be asked as params say, which shows after training only."""
+    predict = load_section(PARAMS, "predict", PredictParams)
+    train = load_section(PARAMS, "train_iter", TrainIterParams)
+    try:
+        choose_engine(predict, train.kind, "cpu")
+    except Llm2llmError as failure:
+        yield str(failure)
+
+
 def teacher_problems() -> Iterator[str]:
-    """Yield what the teacher lacks; a key is looked for, never shown."""
+    """Yield what the teacher lacks on this machine; a key is looked for, never shown."""
     params = load_section(PARAMS, "teacher_batch", TeacherBatchParams)
-    name = params.openai.api_key_env
-    if params.backend == "openai" and not params.replay and name and not os.environ.get(name):
-        yield (
-            f"environment variable {name} is not set, the teacher at {params.openai.base_url}"
-            f" wants a key; `export {name}=...`, or set `teacher_batch.openai.api_key_env` to"
-            " null for a server without keys"
-        )
+    if params.backend in ("symbolic", "vllm") or params.replay:
+        return
+    section, endpoint = endpoint_of(params)
+    variable = endpoint.api_key_env
+    if variable and not os.environ.get(variable, "").strip():
+        yield f"{PARAMS}: {missing_key(variable, section)}"
 
 
 def unwritable(root: Path) -> Iterator[str]:

@@ -265,6 +265,25 @@ class Batches:
             ).fetchall()
         return [OpenRequest(*row) for row in rows]
 
+    def owed_by(self, batch: Batch) -> set[str]:
+        """Name the requests that a batch owes."""
+        with self._ledger.reading() as connection:
+            rows = connection.execute(
+                "SELECT request_id FROM batch_requests WHERE batch_key = ? AND outcome IS NULL",
+                [batch.key],
+            ).fetchall()
+        return {request_id for (request_id,) in rows}
+
+    def n_unnamed(self, batch: Batch) -> int:
+        """Count the requests of a batch that no line of its files has named so far."""
+        with self._ledger.reading() as connection:
+            found = connection.execute(
+                "SELECT COUNT(*) FROM batch_requests"
+                " WHERE batch_key = ? AND outcome IS NULL AND reason IS NULL",
+                [batch.key],
+            ).fetchone()
+        return int(found[0])
+
     def n_enqueued_tokens(self, endpoint: str, model: str) -> int:
         """Estimate the tokens that a model's batches under way hold."""
         with self._ledger.reading() as connection:

@@ -3,7 +3,7 @@
 import dataclasses
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from llm2llm.ledger.claims import claims_of
 
 FORMAT = 2
 _BUSY_S = 60.0
+_BUSY_TIMES = 30
 _POLL_S = 0.05
 _LOOKUP = 500
 
@@ -61,13 +62,17 @@ class Charge:
 class Spent:
     """Paid requests so far, billed calls without an answer included in the tokens.
 
-    `n_unknown` were answered without a count of tokens.
+    `n_unknown` were answered without a count of tokens. `cost` is what is known of the money; the
+    unpriced tokens are those of rows whose cost is null.
     """
 
     n_requests: int
     n_prompt_tokens: int
     n_completion_tokens: int
     n_unknown: int
+    cost: float = 0.0
+    n_unpriced_prompt_tokens: int = 0
+    n_unpriced_completion_tokens: int = 0
 
 
 _COLUMNS = tuple(field.name for field in dataclasses.fields(Entry))
@@ -156,6 +161,14 @@ def insert_imported(
     )
 
 
+_SUMS = (
+    "SELECT COALESCE(SUM(n_prompt_tokens), 0), COALESCE(SUM(n_completion_tokens), 0),"
+    " COALESCE(SUM(cost), 0.0),"
+    " COALESCE(SUM(CASE WHEN cost IS NULL THEN n_prompt_tokens END), 0),"
+    " COALESCE(SUM(CASE WHEN cost IS NULL THEN n_completion_tokens END), 0) "
+)
+
+
 class Ledger:
     """The SQLite database `ledger.sqlite` of a store; safe for threads and processes."""
 
@@ -167,6 +180,7 @@ class Ledger:
         self._writing = threading.Lock()
         self._queueing = threading.Lock()
         self._queue: list[Entry] = []
+        self._unwritten: dict[int, Exception] = {}
         with self._explained(), self._claims.opening():
             self._refuse_to_lose_the_log()
             self._writer = self._connect()
@@ -200,22 +214,37 @@ class Ledger:
     def put(self, entry: Entry) -> None:
         """Add an entry; it is on disk when this returns.
 
-        Entries of several threads share one commit: whoever gets to write takes all that wait.
+        Entries of several threads share one commit: whoever gets to write takes all that wait. An
+        entry that cannot be written is its own thread's failure, and takes no other with it.
         """
         with self._queueing:
             self._queue.append(entry)
         with self._explained(), self._writing:
             with self._queueing:
                 batch, self._queue = self._queue, []
-            if not batch:
-                return
+            try:
+                if batch:
+                    self._insert(batch)
+            except (sqlite3.Error, UnicodeError, OverflowError):
+                for one in batch:
+                    try:
+                        self._insert([one])
+                    except (sqlite3.Error, UnicodeError, OverflowError) as failure:
+                        self._unwritten[id(one)] = failure
+            failed = self._unwritten.pop(id(entry), None)
+            if failed is not None:
+                raise failed
+
+    def _insert(self, entries: Sequence[Entry]) -> None:
+        """Commit entries, however long another process keeps the database to itself."""
+        for n_left in reversed(range(_BUSY_TIMES)):
             try:
                 with self._transaction():
-                    insert(self._writer, batch)
-            except sqlite3.Error:
-                with self._queueing:
-                    self._queue = batch + self._queue
-                raise
+                    insert(self._writer, entries)
+                return
+            except sqlite3.OperationalError as failure:
+                if not n_left or failure.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
 
     def put_all(self, entries: Iterable[Entry]) -> None:
         """Add entries in one commit; all are on disk when this returns."""
@@ -282,24 +311,29 @@ class Ledger:
 
     def spent(self, free: Collection[str]) -> Spent:
         """Sum up the requests of all backends but the `free` ones; imported ones are not ours."""
-        query = (
-            "SELECT COUNT(*), COALESCE(SUM(n_prompt_tokens), 0),"  # noqa: S608 - only question marks
-            " COALESCE(SUM(n_completion_tokens), 0),"
-            " COUNT(CASE WHEN status = 'answered' AND (n_prompt_tokens IS NULL"
-            " OR n_completion_tokens IS NULL) THEN 1 END)"
-            f" FROM requests WHERE backend NOT IN ({', '.join('?' * len(free))})"
+        ours = (
+            f"FROM requests WHERE backend NOT IN ({', '.join('?' * len(free))})"  # noqa: S608
             " AND request_id NOT IN (SELECT request_id FROM imported)"
         )
-        lost = (
-            "SELECT COALESCE(SUM(n_prompt_tokens), 0), COALESCE(SUM(n_completion_tokens), 0)"
-            " FROM charges"
+        count = (
+            "SELECT COUNT(*), COUNT(CASE WHEN status = 'answered' AND (n_prompt_tokens IS NULL"
+            " OR n_completion_tokens IS NULL) THEN 1 END) "
         )
         with self._explained(), self._reading:
-            n_requests, n_prompt, n_completion, n_unknown = self._reader.execute(
-                query, list(free)
-            ).fetchone()
-            lost_prompt, lost_completion = self._reader.execute(lost).fetchone()
-        return Spent(n_requests, n_prompt + lost_prompt, n_completion + lost_completion, n_unknown)
+            n_requests, n_unknown = self._reader.execute(count + ours, list(free)).fetchone()
+            answered = self._reader.execute(_SUMS + ours, list(free)).fetchone()
+            lost = self._reader.execute(f"{_SUMS} FROM charges").fetchone()
+        sums = [one + other for one, other in zip(answered, lost, strict=True)]
+        n_prompt, n_completion, cost, n_unpriced_prompt, n_unpriced_completion = sums
+        return Spent(
+            n_requests=n_requests,
+            n_prompt_tokens=n_prompt,
+            n_completion_tokens=n_completion,
+            n_unknown=n_unknown,
+            cost=cost,
+            n_unpriced_prompt_tokens=n_unpriced_prompt,
+            n_unpriced_completion_tokens=n_unpriced_completion,
+        )
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(

@@ -7,12 +7,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from llm2llm.ledger.batches import OPEN
 from llm2llm.ledger.cells import Row, TornError, Value, lost_pages, rows
 from llm2llm.ledger.database import Charge, Entry
 from llm2llm.ledger.pages import Pages
 
 _PREFIX = "rq-"
-_N_COLUMNS = {"requests": 17, "charges": 6, "imported": 2, "sqlite_master": 5}
+_N_COLUMNS = {
+    "requests": 17,
+    "charges": 6,
+    "imported": 2,
+    "sqlite_master": 5,
+    "batches": 13,
+    "batch_requests": 9,
+}
 # Places of columns whose numbers SQLite stores as integers where they have no fraction.
 _ENTRY_REALS, _CHARGE_REALS = (14, 15), (4,)
 
@@ -22,7 +30,8 @@ class Found:
     """What `read` came upon besides entries.
 
     `lost` are entries whose place was found and whose content was not, by id or null;
-    `mismatched` those whose content is not what their id says.
+    `mismatched` those whose content is not what their id says. `batches` are the open ones, by
+    key, with the provider's id where it is known; `owed` their requests, with the batch's key.
     """
 
     charges: dict[int, Charge] = field(default_factory=dict)
@@ -30,6 +39,8 @@ class Found:
     lost: list[str | None] = field(default_factory=list)
     mismatched: list[str] = field(default_factory=list)
     roots: set[int] = field(default_factory=set)
+    batches: dict[str, str | None] = field(default_factory=dict)
+    owed: set[tuple[str, str]] = field(default_factory=set)
 
     def pages_lost(self, pages: Pages) -> int:
         """Count the pages that are known to have held rows and can be read no more."""
@@ -73,6 +84,18 @@ def _note(row: Row, found: Found) -> None:
         root = values[3]
         if isinstance(root, int) and root > 0:
             found.roots.add(root)
+    else:
+        _note_batch(values, found)
+
+
+def _note_batch(values: tuple[Value, ...], found: Found) -> None:
+    if not values or not isinstance(values[0], str):
+        return
+    key = values[0]
+    if len(values) == _N_COLUMNS["batches"] and values[1] in OPEN:
+        found.batches[key] = values[11] if isinstance(values[11], str) else None
+    elif len(values) == _N_COLUMNS["batch_requests"] and _is_id(values[1]) and values[7] is None:
+        found.owed.add((key, str(values[1])))
 
 
 def _entry(values: tuple[Value, ...]) -> Entry | None:

@@ -15,7 +15,7 @@ from llm2llm.ledger.claims import claims_of
 from llm2llm.ledger.database import FORMAT, Ledger, insert_charges
 from llm2llm.ledger.locks import holders
 from llm2llm.ledger.pages import HEADER, MAGIC, Pages, new_header
-from llm2llm.ledger.reading import FAILURES, entries, integrity, reading
+from llm2llm.ledger.reading import FAILURES, entries, integrity, reading, tables
 from llm2llm.ledger.rebuilding import Found, is_named_by_request, read
 from llm2llm.ledger.summary import in_flight
 
@@ -30,8 +30,11 @@ class Salvaged:
 
     `n_lost` entries are known to be gone, `lost` names those whose id was left; `n_mismatched`
     were not taken, as their id is not the hash of their request. Besides, `n_pages_lost` pages
-    could not be read, each with any number of rows. `others` counts the rows of further tables.
-    `kept_as` is the name that the damaged file has now.
+    could not be read, each with any number of rows. `others` counts the rows of further tables;
+    without `others_read` there may have been more of them. `batches_lost` names open batches, by
+    the provider's id, else by our key, that were found and not saved, `n_owed_lost` counts what
+    they owe: both are the least that is under way. `kept_as` is the name that the damaged file has
+    now.
     """
 
     path: str
@@ -44,6 +47,9 @@ class Salvaged:
     n_charges: int
     n_imported: int
     others: dict[str, int]
+    others_read: bool
+    batches_lost: list[str]
+    n_owed_lost: int
     kept_as: str | None
 
 
@@ -86,6 +92,9 @@ def _salvage(path: Path, log: Path) -> Salvaged:
                 n_charges=0,
                 n_imported=0,
                 others={},
+                others_read=True,
+                batches_lost=[],
+                n_owed_lost=0,
                 kept_as=None,
             )
         temporary = path.with_name("salvaging")
@@ -149,7 +158,8 @@ def _rebuild(path: Path, log: Path, pages: Pages, folder: Path) -> Salvaged:
         with ledger.writing() as connection:
             insert_charges(connection, [found.charges[rowid] for rowid in sorted(found.charges)])
             connection.executemany("INSERT INTO imported VALUES (?, ?)", found.imported.items())
-            others = _copy_others(path, log, pages.size, folder, connection)
+            others, others_read = _copy_others(path, log, pages.size, folder, connection)
+            batches_lost, n_owed_lost = _lost_batches(connection, found)
             (n_saved,) = connection.execute("SELECT COUNT(*) FROM requests").fetchone()
         lost = {one for one in found.lost if one}
         lost -= ledger.find(lost).keys()
@@ -176,26 +186,31 @@ def _rebuild(path: Path, log: Path, pages: Pages, folder: Path) -> Salvaged:
         n_charges=len(found.charges),
         n_imported=len(found.imported),
         others=others,
+        others_read=others_read,
+        batches_lost=batches_lost,
+        n_owed_lost=n_owed_lost,
         kept_as=None,
     )
 
 
 def _copy_others(
     path: Path, log: Path, page_size: int, folder: Path, into: sqlite3.Connection
-) -> dict[str, int]:
+) -> tuple[dict[str, int], bool]:
     """Copy the tables that are no business of this module, as far as SQLite reads them.
 
-    It reads a copy with a new header: opening the damaged file itself would write to it.
+    Gives the rows by table, and whether SQLite could read which tables there are. It reads a copy
+    with a new header: opening the damaged file itself would write to it.
     """
     copy = folder / "copy.sqlite"
     if not path.is_file():
-        return {}
+        return {}, False
     shutil.copyfile(path, copy)
     if log.is_file():
         shutil.copyfile(log, copy.with_name("copy.sqlite-wal"))
     with copy.open("r+b") as stream:
         stream.write(new_header(page_size))
     copied: dict[str, int] = {}
+    was_read = False
     try:
         with closing(sqlite3.connect(copy)) as source:
             source.execute("PRAGMA writable_schema = ON")
@@ -203,6 +218,8 @@ def _copy_others(
                 "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"
                 " ORDER BY type = 'index'"
             ).fetchall()
+            # Without its first page a file reads like an empty one.
+            was_read = any(name == "requests" for _, name, _, _ in schema)
             for kind, name, of, sql in schema:
                 if of in _OURS or of.startswith("sqlite_"):
                     continue
@@ -210,8 +227,21 @@ def _copy_others(
                 if kind == "table":
                     copied[name] = _copy_table(source, name, into)
     except FAILURES:
-        return copied
-    return copied
+        return copied, False
+    return copied, was_read
+
+
+def _lost_batches(saved: sqlite3.Connection, found: Found) -> tuple[list[str], int]:
+    """Name the open batches that were found and not copied, and count what they owe."""
+    known: set[tuple[str, str]] = set()
+    keys: set[str] = set()
+    there = tables(saved)
+    if "batches" in there:
+        keys = {key for (key,) in saved.execute("SELECT key FROM batches")}
+    if "batch_requests" in there:
+        known = set(saved.execute("SELECT batch_key, request_id FROM batch_requests"))
+    lost = [batch_id or key for key, batch_id in found.batches.items() if key not in keys]
+    return sorted(lost), len(found.owed - known)
 
 
 def _copy_table(source: sqlite3.Connection, name: str, into: sqlite3.Connection) -> int:

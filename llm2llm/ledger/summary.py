@@ -5,6 +5,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from llm2llm.ledger.batches import OPEN
 from llm2llm.ledger.claims import FIRST_CLAIM, claims_of
 from llm2llm.ledger.locks import locks
 from llm2llm.ledger.reading import check_format, integrity, reading, tables
@@ -46,12 +47,22 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class UnderWay:
+    """What an endpoint's open batches owe; a batch that is being made counts too."""
+
+    endpoint: str
+    n_batches: int
+    n_requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """A ledger at this moment; counts are zero where there is none, null where it is unreadable.
 
     `size_bytes` counts the write-ahead log too. `charges` are billed calls that brought no answer,
     in no other sum. `n_imported` rows were paid for elsewhere. `in_flight` names a process for
-    each request, or batch, that it holds now. `damage` is what SQLite finds wrong.
+    each request, or batch, that it holds now. `batches` are under way at a provider, whoever runs.
+    `damage` is what SQLite finds wrong.
     """
 
     path: str
@@ -66,6 +77,7 @@ class Summary:
     first: str | None
     last: str | None
     in_flight: list[int]
+    batches: list[UnderWay] | None
     damage: list[str]
 
 
@@ -96,6 +108,7 @@ def summarize(store: Path) -> Summary:
         first=None,
         last=None,
         in_flight=[],
+        batches=[],
         damage=[],
     )
     if not path.is_file():
@@ -109,7 +122,9 @@ def summarize(store: Path) -> Summary:
     )
     damage = integrity(path)
     if damage:
-        return replace(there, total=None, charges=None, n_imported=None, damage=damage)
+        return replace(
+            there, total=None, charges=None, n_imported=None, batches=None, damage=damage
+        )
     with reading(path) as connection:
         return _counted(there, connection, check_format(path, connection))
 
@@ -135,6 +150,8 @@ def _counted(empty: Summary, connection: sqlite3.Connection, version: int) -> Su
     if "imported" in known:
         (n_imported,) = connection.execute("SELECT COUNT(*) FROM imported").fetchone()
         found = replace(found, n_imported=n_imported)
+    if {"batches", "batch_requests"} <= known:
+        found = replace(found, batches=_batches(connection))
     return found
 
 
@@ -155,6 +172,16 @@ def _groups(connection: sqlite3.Connection) -> list[Group]:
         " FROM requests GROUP BY backend, model, status ORDER BY backend, model, status"
     )
     return [Group(backend, model, status, Total(*sums)) for backend, model, status, *sums in rows]
+
+
+def _batches(connection: sqlite3.Connection) -> list[UnderWay]:
+    rows = connection.execute(
+        "SELECT endpoint, COUNT(DISTINCT key), COUNT(request_id) FROM batches"  # noqa: S608 - marks
+        " LEFT JOIN batch_requests ON batch_key = key AND outcome IS NULL"
+        f" WHERE state IN ({', '.join('?' * len(OPEN))}) GROUP BY endpoint ORDER BY endpoint",
+        OPEN,
+    )
+    return [UnderWay(*row) for row in rows]
 
 
 def _failures(connection: sqlite3.Connection) -> list[Reason]:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from llm2llm.exceptions import ParamsError
 
@@ -19,6 +20,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; try `llm2llm preset use quickstart`") from None
+    except yaml.MarkedYAMLError as failure:
+        # In full the failure shows the line, in which a secret may stand.
+        mark = failure.problem_mark
+        where = "" if mark is None else f" line {mark.line + 1}, column {mark.column + 1}:"
+        raise ParamsError(f"{path}: cannot be read as YAML:{where} {failure.problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as failure:
         raise ParamsError(f"{path}: cannot be read as YAML: {failure}") from None
     if not isinstance(loaded, dict):
@@ -31,7 +37,7 @@ def load_section(path: Path, name: str, model: type[Model]) -> Model:
     values = read_yaml(path)
     if name not in values:
         raise ParamsError(f"{path}: section `{name}` is missing; try `llm2llm validate`")
-    loaded, problems = check(model, values[name], name)
+    loaded, problems = check(model, values[name], name, path.parent)
     if loaded is None:
         raise ParamsError("\n".join(f"{path}: {problem}" for problem in problems))
     return loaded
@@ -46,34 +52,57 @@ def load_value(path: Path, name: str, kind: type[Any]) -> Any:
     return value
 
 
-def check(model: type[Model], values: Any, name: str) -> tuple[Model | None, list[str]]:
-    """Check values against a model: the model, or one line per problem, never both."""
+def check(
+    model: type[Model], values: Any, name: str, folder: Path
+) -> tuple[Model | None, list[str]]:
+    """Check values against a model: the model, or one line per problem, never both.
+
+    `folder` is that of the file, beside which a section may name others.
+    """
     try:
-        return model.model_validate(values), []
+        return model.model_validate(values, context={"folder": folder}), []
     except ValidationError as failure:
         return None, [_line(name, dict(error), model) for error in failure.errors()]
 
 
 def _line(name: str, error: dict[str, Any], model: type[BaseModel]) -> str:
     where = ".".join([name, *(str(part) for part in error["loc"])]).strip(".")
+    fields, section = _walk(model, error["loc"])
     if error["type"] == "extra_forbidden":
-        known = _fields_at(model, error["loc"][:-1])
+        _, holder = _walk(model, error["loc"][:-1])
+        known = sorted(holder.model_fields) if holder else []
         near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
         hint = f"; did you mean `{near[0]}`?" if near else f"; known keys: {', '.join(known)}"
         return f"`{where}`: unknown key{hint}"
     if error["type"] == "missing":
         return f"`{where}`: missing"
-    return f"`{where}`: found {error['input']!r}, expected: {error['msg'].lower()}"
+    expected = error["msg"].removeprefix("Value error, ")
+    expected = expected[:1].lower() + expected[1:]
+    found = _found(error, is_section=section is not None)
+    if not found or any(not field.repr for field in fields):
+        return f"`{where}`: expected: {expected}"
+    return f"`{where}`: found {found}, expected: {expected}"
 
 
-def _fields_at(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
-    current: Any = model
+def _found(error: dict[str, Any], *, is_section: bool) -> str:
+    """Show the value; of a section its kind alone, and nothing where its fields disagree."""
+    value = error["input"]
+    if not is_section and not isinstance(value, dict):
+        return repr(value)
+    return "" if error["type"] == "value_error" else type(value).__name__
+
+
+def _walk(
+    model: type[BaseModel], path: tuple[Any, ...]
+) -> tuple[list[FieldInfo], type[BaseModel] | None]:
+    """Give the fields on the way to a place, and the section that the place is, if it is one."""
+    fields: list[FieldInfo] = []
+    current: type[BaseModel] | None = model
     for part in path:
-        field = getattr(current, "model_fields", {}).get(part)
+        field = None if current is None else current.model_fields.get(part)
         if field is None:
-            return []
+            return fields, None
+        fields.append(field)
         options = [field.annotation, *typing.get_args(field.annotation)]
         current = next((o for o in options if hasattr(o, "model_fields")), None)
-        if current is None:
-            return []
-    return sorted(getattr(current, "model_fields", {}))
+    return fields, current

@@ -25,21 +25,25 @@ _OWN_FIELDS = frozenset(
 class OpenAIChatParams(Section):
     """An OpenAI-compatible chat endpoint; null sampling fields are not sent.
 
-    `api_key_env` names an environment variable, null for an endpoint that asks for no key.
+    `api_key_env` names an environment variable, in capitals so that a key pasted there by mistake
+    is refused; null for an endpoint that asks for no key.
     `revision` is not sent: it tells apart what one model name stood for at different times.
     `random_seed` gives each request a `seed` of its own.
     """
 
-    base_url: str
+    # `repr=False`: where a secret may be pasted by mistake, no message shows what was found.
+    base_url: Annotated[str, Field(repr=False)]
     model: Annotated[str, Field(min_length=1)]
     revision: str | None
-    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None
+    api_key_env: Annotated[
+        Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None, Field(repr=False)
+    ]
     temperature: Annotated[float, Field(ge=0)] | None
     top_p: Annotated[float, Field(gt=0, le=1)] | None
     max_tokens: Annotated[int, Field(ge=1)] | None
     random_seed: int | None
     response_format: Literal["json_schema", "json_object", "none"]
-    extra_body: dict[str, JsonValue]
+    extra_body: Annotated[dict[str, JsonValue], Field(repr=False)]
 
     @field_validator("base_url")
     @classmethod
@@ -59,3 +63,11 @@ class OpenAIChatParams(Section):
         if taken:
             raise ValueError(f"fields other than {', '.join(taken)}, which are set elsewhere")
         return value
+
+
+def missing_key(variable: str, section: str) -> str:
+    """Say that the variable which holds a key is not set; `section` is where it is named."""
+    return (
+        f"`{section}.api_key_env`: the environment variable {variable} is not set;"
+        f" `export {variable}=...`, or set it to null for an endpoint without keys"
+    )

@@ -1,5 +1,7 @@
 """Section `teacher_batch.vllm`: a teacher that vLLM runs in the stage's own process."""
 
+import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from jinja2 import TemplateSyntaxError
@@ -7,6 +9,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import Field, field_validator
 
 from llm2llm.params.section import Section
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class VllmParams(Section):
@@ -46,3 +50,30 @@ class VllmParams(Section):
                 f"a Jinja template (line {failure.lineno}: {failure.message})"
             ) from None
         return value
+
+
+def model_problem(params: VllmParams) -> str | None:
+    """Say why answers could not be kept under a name of their model; None if they can.
+
+    Either a hub model is not pinned to a commit, or a folder that is to be hashed holds no model.
+    """
+    if is_folder(params.model):
+        folder = Path(params.model).resolve()
+        if params.revision is None and not (folder / "config.json").is_file():
+            return (
+                f"`teacher_batch.vllm.model`: {folder}: found no config.json in it, expected a"
+                " model's folder; mend the path"
+            )
+        return None
+    if params.revision is None or not _COMMIT.fullmatch(params.revision):
+        return (
+            f"`teacher_batch.vllm.revision`: found {params.revision!r}, expected the commit of"
+            f" {params.model} on the hub (40 hex digits), as there is no folder of this name; copy"
+            " it from the history of the model's files"
+        )
+    return None
+
+
+def is_folder(model: str) -> bool:
+    """Tell a folder from a hub id, also where the folder is on another machine."""
+    return model.startswith(("/", ".")) or Path(model).is_dir()

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from llm2llm.exceptions import ParamsError
 from llm2llm.params.base_model import BaseModelParams
+from llm2llm.params.contradictions import teaching_problems
 from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.params.diff_errors import DiffErrorsParams
 from llm2llm.params.export import ExportParams
@@ -55,14 +56,21 @@ def problems(params: Path, pool: Path) -> list[str]:
             found.append(f"{params}: `{name}`: missing")
         elif type(values[name]) is not kind:
             found.append(f"{params}: `{name}`: found {values[name]!r}, expected {_NAMES[kind]}")
+    loaded: dict[str, BaseModel | None] = {}
     for name, model in SECTIONS.items():
         if name not in values:
             found.append(f"{params}: `{name}`: missing")
             continue
-        found += [f"{params}: {line}" for line in check(model, values[name], name)[1]]
+        loaded[name], lines = check(model, values[name], name, params.parent)
+        found += [f"{params}: {line}" for line in lines]
     found += _iterations(params, values.get("iterations"), pool)
     if isinstance(values.get("task"), str):
-        found += _task(params, values["task"])
+        task, lines = _task(params, values["task"])
+        found += lines
+        teaching, runtime = loaded.get("teacher_batch"), loaded.get("runtime")
+        if task and isinstance(teaching, TeacherBatchParams) and isinstance(runtime, RuntimeParams):
+            told = teaching_problems(teaching, runtime, task.teacher)
+            found += [f"{params}: {line}" for line in told]
     return found
 
 
@@ -87,19 +95,18 @@ def _iterations(params: Path, iterations: Any, pool: Path) -> list[str]:
     return []
 
 
-def _task(params: Path, name: str) -> list[str]:
+def _task(params: Path, name: str) -> tuple[Task | None, list[str]]:
     path = Path(name)
     if not path.is_file():
         known = sorted(str(p) for p in Path("llm2llm/tasks").glob("*.yaml"))
-        return [
-            f"{params}: `task`: found {name!r}, no such file; expected the path of a task file"
-            + (f", such as {' or '.join(known)}" if known else "")
-        ]
+        such = f", such as {' or '.join(known)}" if known else ""
+        expected = f"expected the path of a task file{such}"
+        return None, [f"{params}: `task`: found {name!r}, no such file; {expected}"]
     try:
         values = read_yaml(path)
     except ParamsError as failure:
-        return [str(failure)]
-    task, found = check(Task, values, "")
-    if task is None:
-        return [f"{path}: {line}" for line in found]
-    return [f"{path}: {line}" for line in check_task(task)]
+        return None, [str(failure)]
+    task, found = check(Task, values, "", path.parent)
+    if task is not None:
+        found = check_task(task)
+    return task, [f"{path}: {line}" for line in found]

@@ -1,7 +1,7 @@
 """Ask a teacher one request per thread, each outcome kept before it counts."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from llm2llm.exceptions import Llm2llmError
@@ -9,8 +9,10 @@ from llm2llm.ids import canonical_json
 from llm2llm.ledger.database import Entry, Ledger
 from llm2llm.teacher.budget import Budget
 from llm2llm.teacher.entries import Recorder, describe
+from llm2llm.teacher.lengths import most_completion_tokens, most_prompt_tokens
 from llm2llm.teacher.protocol import (
     Answer,
+    LostCall,
     Refusal,
     Teacher,
     TeacherOutageError,
@@ -64,9 +66,11 @@ class ThreadedAsking:
         self._grace_s = grace_s
         self._stop = stop
         self._n_outages = 0
+        self._is_down = False
 
     def ask_all(self, requests: Requests, settle: Settle, tick: Callable[[int], None]) -> None:
         """Ask on threads; after many outages in a row, or a stop, nothing more is begun."""
+        self._n_outages, self._is_down = 0, False
         run_all(
             requests,
             self._ask_one,
@@ -76,14 +80,17 @@ class ThreadedAsking:
             stop=self._stop,
             grace_s=self._grace_s,
         )
+        if self._is_down:
+            # Only this round was given up; whoever accepts that may go on with another.
+            self._stop.clear()
 
     def _ask_one(self, request: TeacherRequest) -> Entry:
         try:
             entry = self._ledger.once(request.request_id, lambda: self._ask(request), self._pause)
-        except TeacherOutageError as failure:
-            self._recorder.charge_lost(request, failure.lost)
+        except TeacherOutageError:
             self._n_outages += 1
             if self._n_outages >= max(_OUTAGES_AT_LEAST, _OUTAGES_PER_THREAD * self._concurrency):
+                self._is_down |= not self._stop.is_set()
                 self._stop.set()
             raise
         except Llm2llmError:
@@ -108,27 +115,12 @@ class ThreadedAsking:
         if self._stop.is_set():
             raise TeacherOutageError("stopped before it was sent")
         if self._budget is None:
-            return self._teacher.ask(request)
+            return self._teacher.ask(request, lambda call: self._charge(request, call))
         with self._budget.request(most_prompt_tokens(description), most) as held:
-            try:
-                held.outcome = self._teacher.ask(request)
-            except TeacherOutageError as failure:
-                held.lost = failure.lost
-                raise
+            held.outcome = self._teacher.ask(request, lambda call: self._charge(request, call))
             return held.outcome
 
-
-def most_prompt_tokens(description: str) -> int:
-    """Bound a request's prompt tokens: a token is at least a byte of all that is sent."""
-    return len(description.encode())
-
-
-def most_completion_tokens(identity: Mapping[str, object]) -> int | None:
-    """Find the limit on an answer's length that is sent; None where there is none."""
-    for place in (identity, identity.get("sampling"), identity.get("extra_body")):
-        if isinstance(place, Mapping):
-            for name in ("max_tokens", "max_completion_tokens"):
-                value = place.get(name)
-                if type(value) is int:
-                    return value
-    return None
+    def _charge(self, request: TeacherRequest, call: LostCall) -> None:
+        self._recorder.charge_lost(request, (call,))
+        if self._budget is not None:
+            self._budget.lose(call)

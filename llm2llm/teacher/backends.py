@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from llm2llm.exceptions import ParamsError
 from llm2llm.ledger.database import Ledger
-from llm2llm.params.openai_chat import OpenAIChatParams
+from llm2llm.params.contradictions import sending_problems
 from llm2llm.params.runtime import RuntimeParams
 from llm2llm.params.teacher_batch import TeacherBatchParams
 from llm2llm.tasks.sections import ResponseFormat
@@ -53,8 +53,11 @@ def make_sender(
     """Make the sender to the teacher that the params name; nothing is sent or loaded yet.
 
     A paid teacher gets the budget that `runtime` sets, and `may_pay` is asked unless
-    `runtime.pay_again` is on. Raises ParamsError where teacher and task contradict each other.
+    `runtime.pay_again` is on. Raises ParamsError where params, task and teacher contradict each
+    other.
     """
+    if problems := sending_problems(params, runtime, response_format):
+        raise ParamsError("\n".join(problems))
     free = params.backend in FREE
     budget = None if free else _budget(runtime, ledger)
     recorder = Recorder(ledger, budget.prices if budget else None, edge.now)
@@ -64,12 +67,12 @@ def make_sender(
         teacher = _vllm_teacher(params, edge)
         asking = GroupAsking(teacher, ledger, recorder, pause=edge.stop.wait)
     elif params.backend == "openai-batch":
-        teacher, asking = _batches(params, runtime, response_format, ledger, recorder, budget, edge)
+        teacher, asking = _batches(params, runtime, ledger, recorder, budget, edge)
     else:
         teacher = (
-            _symbolic_teacher(params, response_format)
+            _symbolic_teacher(response_format)
             if params.backend == "symbolic"
-            else _openai_teacher(params, runtime, response_format, edge)
+            else _openai_teacher(params, runtime, edge)
         )
         asking = ThreadedAsking(
             teacher,
@@ -93,14 +96,9 @@ def make_sender(
     )
 
 
-def _symbolic_teacher(params: TeacherBatchParams, response_format: ResponseFormat) -> Teacher:
+def _symbolic_teacher(response_format: ResponseFormat) -> Teacher:
     from llm2llm.teacher.symbolic import SymbolicTeacher
 
-    if params.solves:
-        raise ParamsError(
-            f"`teacher_batch.solves`: found {params.solves}, expected 0: the symbolic teacher"
-            " solves nothing, its examples are right by construction"
-        )
     return SymbolicTeacher(response_format)
 
 
@@ -114,12 +112,10 @@ def _vllm_teacher(params: TeacherBatchParams, edge: Edge) -> GroupTeacher:
 def _openai_teacher(
     params: TeacherBatchParams,
     runtime: RuntimeParams,
-    response_format: ResponseFormat,
     edge: Edge,
 ) -> Teacher:
     from llm2llm.teacher.openai import OpenAITeacher
 
-    _refuse_json_for_text(response_format, params.openai, "openai")
     return OpenAITeacher(
         params.openai,
         api_key=edge.key(params.openai.api_key_env) if params.openai.api_key_env else None,
@@ -141,7 +137,6 @@ def _openai_teacher(
 def _batches(
     params: TeacherBatchParams,
     runtime: RuntimeParams,
-    response_format: ResponseFormat,
     ledger: Ledger,
     recorder: Recorder,
     budget: Budget | None,
@@ -151,7 +146,6 @@ def _batches(
 
     section = params.openai_batch
     assert section is not None  # the section refuses that backend without it
-    _refuse_json_for_text(response_format, section, "openai_batch")
     teacher = BatchTeacher(section)
     asking = BatchAsking(
         teacher,
@@ -164,22 +158,13 @@ def _batches(
         folder=ledger.store / "batches",
         timeout_s=runtime.teacher_timeout_s,
         max_attempts=runtime.teacher_max_attempts,
+        pay_again=runtime.pay_again,
         say=edge.say,
         now=edge.now,
         pause=edge.stop.wait,
         stop=edge.stop,
     )
     return teacher, asking
-
-
-def _refuse_json_for_text(
-    response_format: ResponseFormat, endpoint: OpenAIChatParams, section: str
-) -> None:
-    if response_format.kind == "text" and endpoint.response_format != "none":
-        raise ParamsError(
-            f"`teacher_batch.{section}.response_format`: found {endpoint.response_format},"
-            " expected none: this task reads its candidates from plain text"
-        )
 
 
 def _budget(runtime: RuntimeParams, ledger: Ledger) -> Budget:

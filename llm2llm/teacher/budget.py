@@ -66,7 +66,9 @@ class Budget:
         self.prices = prices
         self._n_requests = spent.n_requests
         self._n_tokens = spent.n_prompt_tokens + spent.n_completion_tokens
-        self._cost = prices.cost(spent.n_prompt_tokens, spent.n_completion_tokens) or 0.0
+        # What was paid stays what it was; rows whose price was unknown count at today's.
+        unpriced = prices.cost(spent.n_unpriced_prompt_tokens, spent.n_unpriced_completion_tokens)
+        self._cost = spent.cost + (unpriced or 0.0)
         self._n_unknown = spent.n_unknown
         self._n_in_flight = 0
         self._reserved = Most()
@@ -120,11 +122,20 @@ class Budget:
                 self._spend(call.n_prompt_tokens, call.n_completion_tokens)
             if held.outcome is not None:
                 self._n_requests += 1
-                for call in held.outcome.lost:
-                    self._spend(call.n_prompt_tokens, call.n_completion_tokens)
                 known = self._spend(held.outcome.n_prompt_tokens, held.outcome.n_completion_tokens)
                 self._n_unknown += isinstance(held.outcome, Answer) and not known
             self._changed.notify_all()
+
+    def lose(self, call: LostCall) -> None:
+        """Count a try that was billed in vain.
+
+        Raises TeacherStoppedError where the limits do not admit another one like it.
+        """
+        with self._changed:
+            self._spend(call.n_prompt_tokens, call.n_completion_tokens)
+            # What is held is held for the next try, which counts as the same request.
+            if problem := self._problem(Most(), n_more=0):
+                raise TeacherStoppedError(problem)
 
     def _hold(self, most: Most) -> Reservation:
         self._n_in_flight += 1
@@ -152,10 +163,10 @@ class Budget:
             self.prices.cost(n_prompt_tokens, n_completion_tokens) or 0.0,
         )
 
-    def _problem(self, most: Most) -> str | None:
+    def _problem(self, most: Most, n_more: int = 1) -> str | None:
         if self._max_requests is not None:
             n_requests = self._n_requests + self._n_in_flight
-            if n_requests >= self._max_requests:
+            if n_requests + n_more > self._max_requests:
                 return (
                     f"budget reached: {n_requests} requests sent in all,"
                     f" `runtime.max_requests` is {self._max_requests}; raise it"

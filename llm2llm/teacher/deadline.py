@@ -80,7 +80,10 @@ class _Backend(httpcore.NetworkBackend):
 
 
 class DeadlineTransport(httpx.HTTPTransport):
-    """httpx's own transport, with `timeout_s` for a whole exchange; `clock` gives seconds."""
+    """httpx's own transport, with `timeout_s` for a whole exchange; `clock` gives seconds.
+
+    `proxy` is the address of an HTTP proxy.
+    """
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class DeadlineTransport(httpx.HTTPTransport):
         n_connections: int,
         clock: Callable[[], float],
         most_bytes: int = MOST_BYTES,
+        proxy: str | None = None,
     ) -> None:
         super().__init__()
         self._most_bytes = most_bytes
@@ -97,6 +101,7 @@ class DeadlineTransport(httpx.HTTPTransport):
         # httpx has no parameter for the network backend; httpcore's pool has.
         self._pool = httpcore.ConnectionPool(
             ssl_context=httpx.create_ssl_context(),
+            proxy=httpcore.Proxy(proxy) if proxy else None,
             max_connections=n_connections,
             max_keepalive_connections=n_connections,
             network_backend=_Backend(self._exchange, clock),

@@ -52,8 +52,7 @@ class Recorder:
     def record(
         self, request: Requested, description: str, backend: str, outcome: Answer | Refusal
     ) -> Entry:
-        """Make the entry of an outcome; calls lost on the way are charged at once."""
-        self.charge_lost(request, outcome.lost)
+        """Make the entry of an outcome."""
         answer = outcome if isinstance(outcome, Answer) else None
         return Entry(
             request_id=request.request_id,

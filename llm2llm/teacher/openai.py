@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llm2llm.ids import Json
 from llm2llm.params.teacher_batch import OpenAIParams
 from llm2llm.teacher.adaptive_limit import AdaptiveLimit
+from llm2llm.teacher.lengths import most_completion_tokens
 from llm2llm.teacher.openai_body import read_body
 from llm2llm.teacher.openai_chat import OpenAIChat
 from llm2llm.teacher.openai_client import OpenAIConnection
@@ -20,6 +21,7 @@ from llm2llm.teacher.protocol import (
     TeacherOutageError,
     TeacherRequest,
     TeacherStoppedError,
+    ignore,
 )
 from llm2llm.teacher.rate import RateLimit
 from llm2llm.teacher.retry import RetriableError, retrying
@@ -71,7 +73,9 @@ class OpenAITeacher:
         """Add the response format that is sent."""
         return self._chat.identify(request)
 
-    def ask(self, request: TeacherRequest) -> Answer | Refusal:
+    def ask(
+        self, request: TeacherRequest, on_lost: Callable[[LostCall], object] = ignore
+    ) -> Answer | Refusal:
         """Answer one request, trying again as the policy says."""
         client = self._connection.client()
         body: dict[str, Any] = {
@@ -80,61 +84,58 @@ class OpenAITeacher:
         }
         # What the limit counts before the true number is known: four bytes a token, as a rule.
         n_tokens = sum(len(message.content) for message in request.messages) // 4
-        n_tokens += self._params.max_tokens or 0
+        n_tokens += most_completion_tokens(self.identity) or 0
         n_attempts = 0
-        lost: list[LostCall] = []
 
         def once() -> Answer | Refusal:
             nonlocal n_attempts
             n_attempts += 1
-            self._rate.enter(n_tokens, self._stop)
             try:
-                return self._once(client, body, n_attempts)
+                return self._once(client, body, n_tokens, n_attempts)
             except RetriableError as failure:
                 if failure.lost:
-                    reason = self._connection.hide(failure.lost.reason)
-                    lost.append(dataclasses.replace(failure.lost, reason=reason))
+                    on_lost(failure.lost)
                 raise
 
         try:
-            return dataclasses.replace(self._retrying(once), lost=tuple(lost))
+            return self._retrying(once)
         except RetriableError as failure:
             wish = failure.retry_after_s
             asked = f", and asks to be left alone for {wish:.0f} s" if wish else ""
             raise TeacherOutageError(
-                f"{self._params.base_url} gave no answer in {n_attempts} tries"
-                f" ({self._connection.hide(str(failure))}){asked}",
-                tuple(lost),
+                f"{self._params.base_url} gave no answer in {n_attempts} tries ({failure}){asked}"
             ) from None
 
-    def _once(self, client: "OpenAI", body: dict[str, Any], n_attempts: int) -> Answer | Refusal:
+    def _once(
+        self, client: "OpenAI", body: dict[str, Any], n_tokens: int, n_attempts: int
+    ) -> Answer | Refusal:
         from openai import APIError
 
+        hide = self._connection.hide
         ticket = self._limit.enter()
         complained = succeeded = False
         try:
+            self._rate.enter(n_tokens, self._stop)
             if self._stop.is_set():
                 raise RetriableError("stopped")
             started = self._now()
             got = client.chat.completions.with_raw_response.create(**body)
+            # The key goes first, so that it is in no part of what is read.
             outcome = read_body(
-                got.content, n_attempts=n_attempts, latency_s=max(0.0, self._now() - started)
+                self._connection.hide_bytes(got.content),
+                n_attempts=n_attempts,
+                latency_s=max(0.0, self._now() - started),
             )
             succeeded = True
         except APIError as failure:
-            verdict = judge(failure, self._now())
+            verdict = judge(failure, self._now(), hide)
             if isinstance(verdict, Refusal):
                 outcome = dataclasses.replace(verdict, n_attempts=n_attempts)
             elif isinstance(verdict, RetriableError):
                 complained = verdict.busy
                 raise verdict from None
             else:
-                raise TeacherStoppedError(
-                    self._connection.hide(f"{self._params.base_url}: {verdict}")
-                ) from None
+                raise TeacherStoppedError(f"{self._params.base_url}: {verdict}") from None
         finally:
             self._limit.leave(ticket, complained=complained, succeeded=succeeded)
-        if isinstance(outcome, Answer):
-            return dataclasses.replace(outcome, raw=self._connection.hide(outcome.raw))
-        raw = None if outcome.raw is None else self._connection.hide(outcome.raw)
-        return dataclasses.replace(outcome, reason=self._connection.hide(outcome.reason), raw=raw)
+        return outcome

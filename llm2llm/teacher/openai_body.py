@@ -7,6 +7,9 @@ from llm2llm.teacher.openai_failures import short
 from llm2llm.teacher.protocol import Answer, LostCall, Refusal
 from llm2llm.teacher.retry import RetriableError
 
+# More tokens than any model writes; what is beyond is no count, and sums must not overflow.
+_MOST_TOKENS = 10**9
+
 
 def read_body(body: bytes, *, n_attempts: int, latency_s: float) -> Answer | Refusal:
     """Read an answer; raises RetriableError where the body is no chat completion.
@@ -22,8 +25,7 @@ def read_body(body: bytes, *, n_attempts: int, latency_s: float) -> Answer | Ref
     choice, problem = _first_choice(loaded)
     if problem:
         reason = f"{problem}: {short(raw)}"
-        billed = n_prompt_tokens is not None or n_completion_tokens is not None
-        lost = LostCall(reason, n_prompt_tokens, n_completion_tokens) if billed else None
+        lost = LostCall(reason, n_prompt_tokens, n_completion_tokens)
         raise RetriableError(reason, lost=lost)
     message = choice["message"]
     content = message.get("content")
@@ -57,10 +59,16 @@ def _json(raw: str) -> dict[str, Any]:
     try:
         loaded = json.loads(raw)
     except (ValueError, RecursionError) as failure:
-        raise RetriableError(f"the answer is not JSON ({failure}): {short(raw)!r}") from None
+        raise _unreadable(f"the answer is not JSON ({failure})", raw) from None
     if not isinstance(loaded, dict):
-        raise RetriableError(f"the answer is no JSON object: {short(raw)}")
+        raise _unreadable("the answer is no JSON object", raw)
     return loaded
+
+
+def _unreadable(problem: str, raw: str) -> RetriableError:
+    """Make the failure of a body that may have been billed, for who knows what."""
+    reason = f"{problem}: {short(raw)!r}"
+    return RetriableError(reason, lost=LostCall(reason, None, None))
 
 
 def _first_choice(loaded: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
@@ -85,4 +93,4 @@ def _text(value: Any) -> str | None:
 
 
 def _count(value: Any) -> int | None:
-    return value if type(value) is int and 0 <= value < 2**63 else None
+    return value if type(value) is int and 0 <= value < _MOST_TOKENS else None

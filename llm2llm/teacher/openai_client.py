@@ -3,8 +3,10 @@
 import threading
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-from llm2llm.params.openai_chat import OpenAIChatParams
+from llm2llm.params.openai_chat import OpenAIChatParams, missing_key
 from llm2llm.teacher.protocol import TeacherStoppedError
 
 if TYPE_CHECKING:
@@ -12,11 +14,21 @@ if TYPE_CHECKING:
 
 # The client insists on a key; endpoints on one's own machine do not look at it.
 _NO_KEY = "none"
+_SHORTEST_KEY = 8
 # As many as requests can be in flight at most; the official client's own limit.
 _MOST_CONNECTIONS = 1000
 # A batch's files: 200 MB go up; what comes back is a page of text for each of 50,000 requests.
 _FILE_TIMEOUT_S = 3600.0
 _MOST_FILE_BYTES = 8 * 2**30
+
+
+def proxy_for(url: str) -> str | None:
+    """Find the proxy that the environment names for an address, as curl and httpx do."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.netloc):
+        return None
+    found = getproxies()
+    return found.get(parts.scheme) or found.get("all")
 
 
 class OpenAIConnection:
@@ -78,9 +90,15 @@ class OpenAIConnection:
             api_key=self._api_key or _NO_KEY,
             timeout=self._timeout_s,
             max_retries=0,
+            # What is not compressed cannot unfold into more than was bounded on its way.
+            default_headers={"Accept-Encoding": "identity"},
             http_client=DefaultHttpxClient(
                 transport=DeadlineTransport(
-                    exchange_s, n_connections, time.monotonic, most_bytes or MOST_BYTES
+                    exchange_s,
+                    n_connections,
+                    time.monotonic,
+                    most_bytes or MOST_BYTES,
+                    proxy_for(self._params.base_url),
                 ),
                 follow_redirects=follow_redirects,
             ),
@@ -89,11 +107,7 @@ class OpenAIConnection:
     def _check_key(self) -> None:
         variable = self._params.api_key_env
         if variable is not None and not self._api_key:
-            raise TeacherStoppedError(
-                f"no API key: the environment variable {variable} that"
-                f" `{self._section}.api_key_env` names is not set; `export` it, or set"
-                " api_key_env to null for an endpoint without keys"
-            )
+            raise TeacherStoppedError(f"no API key: {missing_key(variable, self._section)}")
         if not (self._api_key.isascii() and self._api_key.isprintable()):
             raise TeacherStoppedError(
                 f"the environment variable {variable} holds what cannot be a key"
@@ -101,8 +115,12 @@ class OpenAIConnection:
 
     def hide(self, text: str) -> str:
         """Blot the key out of a text from outside: some endpoints repeat it."""
-        return text.replace(self._api_key, "***") if self._api_key else text
+        return text.replace(self._api_key, "***") if self._is_secret() else text
 
     def hide_bytes(self, text: bytes) -> bytes:
         """Blot the key out of UTF-8 bytes."""
-        return text.replace(self._api_key.encode(), b"***") if self._api_key else text
+        return text.replace(self._api_key.encode(), b"***") if self._is_secret() else text
+
+    def _is_secret(self) -> bool:
+        # A stand-in such as `x` or `none` is no secret, and stands in every text.
+        return len(self._api_key) >= _SHORTEST_KEY

@@ -1,6 +1,6 @@
 """What a failed call to an OpenAI-compatible endpoint means for the request, and for the run."""
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from typing import TYPE_CHECKING
 
 from llm2llm.teacher.protocol import BAD_REQUEST, Refusal, TeacherStoppedError
@@ -28,25 +28,34 @@ _STOPPING_STATUS = {
 _LONGEST_MESSAGE = 500
 
 
-def judge(failure: "APIError", now: float) -> RetriableError | Refusal | TeacherStoppedError:
-    """Say whether a failed call is tried again, becomes a row, or ends the stage."""
+def judge(
+    failure: "APIError", now: float, hide: Callable[[str], str]
+) -> RetriableError | Refusal | TeacherStoppedError:
+    """Say whether a failed call is tried again, becomes a row, or ends the stage.
+
+    `hide` blots the key out of what the endpoint says, before that is shortened.
+    """
     from openai import APIStatusError, APITimeoutError
 
     if isinstance(failure, APIStatusError):
-        return _judge_status(failure, now)
+        return _judge_status(failure, now, hide)
     if isinstance(failure, APITimeoutError):
         return RetriableError("no answer in time")
     cause = failure.__cause__
     detail = f"{type(cause).__name__}: {cause}" if cause else str(failure)
-    return RetriableError(f"connection failed ({short(detail)})")
+    return RetriableError(f"connection failed ({short(hide(detail))})")
 
 
 def _judge_status(
-    failure: "APIStatusError", now: float
+    failure: "APIStatusError", now: float, hide: Callable[[str], str]
 ) -> RetriableError | Refusal | TeacherStoppedError:
     wish = read_retry_after(failure.response.headers.get("retry-after"), now)
     codes = {str(failure.code), str(failure.type)}
-    return judge_status(failure.status_code, codes, failure.message, retry_after_s=wish)
+    message = failure.message
+    if message == f"Error code: {failure.status_code}":
+        # The client reads OpenAI's own form only; others have their reason elsewhere in the body.
+        message = f"{message} - {failure.response.text}"
+    return judge_status(failure.status_code, codes, hide(message), retry_after_s=wish)
 
 
 def judge_status(
@@ -73,5 +82,6 @@ def is_without_credit(codes: Set[str]) -> bool:
 
 def short(text: str) -> str:
     """Cut a message from outside to one line of bounded length."""
-    flat = " ".join(text.split())
+    # JSON can escape half a surrogate pair, which neither a file nor a database takes.
+    flat = " ".join(text.encode("utf-8", "replace").decode().split())
     return flat if len(flat) <= _LONGEST_MESSAGE else flat[: _LONGEST_MESSAGE - 3] + "..."

@@ -1,6 +1,6 @@
 """What the pipeline asks of a teacher, and what a teacher gives back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -10,7 +10,10 @@ from llm2llm.ids import Json
 
 @dataclass(frozen=True, slots=True)
 class LostCall:
-    """A call that was billed, as its usage says, and brought no answer that can be kept."""
+    """A call that was billed, or may have been, and brought no answer that can be kept.
+
+    Counts are null where the endpoint reported none.
+    """
 
     reason: str
     n_prompt_tokens: int | None
@@ -19,10 +22,6 @@ class LostCall:
 
 class TeacherOutageError(TeacherError):
     """One request got no answer in the end; asked again later it may get one."""
-
-    def __init__(self, reason: str, lost: tuple[LostCall, ...] = ()) -> None:
-        super().__init__(reason)
-        self.lost = lost
 
 
 class TeacherStoppedError(TeacherError):
@@ -67,8 +66,8 @@ class TeacherRequest:
 class Answer:
     """What the teacher said, cut short or not; `raw` is the JSON as it arrived.
 
-    `teacher` is the model as reported; `n_attempts` counts the tries it took, `lost` holds those
-    among them that were billed; `latency_s` is the last try's.
+    `teacher` is the model as reported; `n_attempts` counts the tries it took; `latency_s` is the
+    last try's.
     """
 
     text: str
@@ -79,7 +78,6 @@ class Answer:
     raw: str
     n_attempts: int = 1
     latency_s: float | None = None
-    lost: tuple[LostCall, ...] = ()
 
 
 # How the reason begins when the endpoint would not take a request as it was sent.
@@ -100,7 +98,10 @@ class Refusal:
     raw: str | None = None
     n_attempts: int = 1
     latency_s: float | None = None
-    lost: tuple[LostCall, ...] = ()
+
+
+def ignore(_call: LostCall) -> None:
+    """Do nothing about a lost call."""
 
 
 class Named(Protocol):
@@ -117,8 +118,14 @@ class Named(Protocol):
 class Teacher(Named, Protocol):
     """A source of single answers; `ask` is called from several threads at once."""
 
-    def ask(self, request: TeacherRequest) -> Answer | Refusal:
-        """Answer one request; raises TeacherOutageError or TeacherStoppedError."""
+    def ask(
+        self, request: TeacherRequest, on_lost: Callable[[LostCall], object] = ignore
+    ) -> Answer | Refusal:
+        """Answer one request; raises TeacherOutageError or TeacherStoppedError.
+
+        `on_lost` is told of each try that was billed in vain, before the next one, and raises
+        where there must be none.
+        """
 
 
 class GroupTeacher(Named, Protocol):

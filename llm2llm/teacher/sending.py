@@ -55,6 +55,9 @@ class Sender:
         self._may_send = may_send
         self._on_tally = on_tally
         self._clock = clock
+        # Over all rounds of this sender.
+        self._n_requests = 0
+        self._n_left = 0
 
     def name(self, request: TeacherRequest) -> TeacherRequest:
         """Give the request its id: a hash of all that determines the answer."""
@@ -78,6 +81,7 @@ class Sender:
         TeacherError where there are more; what was answered is then in the ledger.
         """
         tally = Tally(len(requests), begun_s=self._clock())
+        self._n_requests += len(requests)
         missing = self._look_up(requests, on_entry, tally)
         self._on_tally(tally)
         if not missing:
@@ -110,7 +114,7 @@ class Sender:
         return missing
 
     def _miss(self, missing: Requests, tally: Tally) -> list[int]:
-        if self._is_accepted(len(missing), tally):
+        if self._is_accepted(len(missing)):
             return list(missing.numbers)
         first = next(iter(missing))
         raise TeacherError(
@@ -174,13 +178,14 @@ class Sender:
         first = failures[0]
         if not isinstance(first, TeacherError):
             raise first
-        if not isinstance(first, TeacherStoppedError) and self._is_accepted(len(left), tally):
+        if not isinstance(first, TeacherStoppedError) and self._is_accepted(len(left)):
             self._say(f"{first}. {kept}, as `teacher_batch.accepted_failures` allows")
             return list(left.values())
         raise TeacherError(f"{first}. {kept}; `dvc repro` goes on from there") from None
 
-    def _is_accepted(self, n_left: int, tally: Tally) -> bool:
-        return n_left <= self._accepted_share * tally.n_total
+    def _is_accepted(self, n_left: int) -> bool:
+        self._n_left += n_left
+        return self._n_left <= self._accepted_share * self._n_requests
 
     def _refuse_what_cannot_be_right(self, refused: list[Entry], n_taken: int, n_sent: int) -> None:
         """Raise TeacherError, and forget the refusals, when the endpoint took no request at all.

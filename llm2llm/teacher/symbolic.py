@@ -1,13 +1,12 @@
 """The symbolic teacher: rewrites worked arithmetic problems without a model."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from llm2llm.exceptions import ParamsError
 from llm2llm.ids import Json
 from llm2llm.seeding import stream
 from llm2llm.tasks.sections import ResponseFormat
-from llm2llm.teacher.protocol import Answer, Refusal, TeacherRequest
+from llm2llm.teacher.protocol import Answer, LostCall, Refusal, TeacherRequest, ignore
 from llm2llm.teacher.rewrite import rewrite
 from llm2llm.teacher.worked_problem import Declined
 
@@ -22,11 +21,6 @@ class SymbolicTeacher:
     """
 
     def __init__(self, response: ResponseFormat) -> None:
-        if response.kind != "json":
-            raise ParamsError(
-                f"teacher.response.kind: found {response.kind!r}, expected 'json': the symbolic "
-                "teacher answers with a JSON object; choose another teacher with `backend:`"
-            )
         self._response = response
 
     @property
@@ -43,7 +37,11 @@ class SymbolicTeacher:
         """Give the identity, whatever the request."""
         return self.identity
 
-    def ask(self, request: TeacherRequest) -> Answer | Refusal:
+    def ask(
+        self,
+        request: TeacherRequest,
+        on_lost: Callable[[LostCall], object] = ignore,  # noqa: ARG002 - nothing is billed
+    ) -> Answer | Refusal:
         """Rewrite the request's seed; another draw gives another problem."""
         teacher = f"symbolic/{VERSION}"
         if request.purpose != "write":

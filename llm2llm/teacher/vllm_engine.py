@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llm2llm.ids import Json
-from llm2llm.params.teacher_vllm import VllmParams
+from llm2llm.params.teacher_vllm import VllmParams, is_folder
 from llm2llm.teacher.openai_failures import short
 from llm2llm.teacher.protocol import TeacherStoppedError
-from llm2llm.teacher.vllm_model import is_folder
 
 if TYPE_CHECKING:
     from vllm import LLM

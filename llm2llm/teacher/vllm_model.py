@@ -1,13 +1,11 @@
 """The name under which a model's answers are kept: other weights have another one."""
 
-import re
 from pathlib import Path
 
 from llm2llm.exceptions import ParamsError
 from llm2llm.ids import Json, sha256_file, sha256_json
-from llm2llm.params.teacher_vllm import VllmParams
+from llm2llm.params.teacher_vllm import VllmParams, is_folder, model_problem
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _WEIGHTS = frozenset({".safetensors"})
 # vLLM reads these only where a folder has no safetensors.
 _OTHER_WEIGHTS = frozenset({".bin", ".pt"})
@@ -19,36 +17,20 @@ def name_model(params: VllmParams) -> dict[str, Json]:
     """Give model, revision and, of a folder without a revision, the hash of its files.
 
     The path to a folder is left out: elsewhere the same files give the same answers. Raises
-    ParamsError where a hub model is not pinned to a commit.
+    ParamsError where there is no such name.
     """
+    problem = model_problem(params)
+    if problem is not None:
+        raise ParamsError(problem)
     if is_folder(params.model):
         folder = Path(params.model).resolve()
         digest = None if params.revision else folder_sha256(folder)
         return {"model": folder.name, "revision": params.revision, "sha256": digest}
-    if params.revision is None or not _COMMIT.fullmatch(params.revision):
-        raise ParamsError(
-            f"`teacher_batch.vllm.revision`: found {params.revision!r}, expected the commit of"
-            f" {params.model} on the hub (40 hex digits), as there is no folder of this name; copy"
-            " it from the history of the model's files"
-        )
     return {"model": params.model, "revision": params.revision, "sha256": None}
 
 
-def is_folder(model: str) -> bool:
-    """Tell a folder from a hub id, also where the folder is on another machine."""
-    return model.startswith(("/", ".")) or Path(model).is_dir()
-
-
 def folder_sha256(folder: Path) -> str:
-    """Hash every file that vLLM may read of a model's folder: 1.7 GB in a CPU second.
-
-    Raises ParamsError where there is no model.
-    """
-    if not (folder / "config.json").is_file():
-        raise ParamsError(
-            f"`teacher_batch.vllm.model`: {folder}: found no config.json in it, expected a model's"
-            " folder; mend the path"
-        )
+    """Hash every file that vLLM may read of a model's folder: 1.7 GB in a CPU second."""
     files = [path for path in folder.iterdir() if path.is_file()]
     weights = _WEIGHTS if any(path.suffix in _WEIGHTS for path in files) else _OTHER_WEIGHTS
     read = [path for path in files if path.suffix in weights | _SMALL]

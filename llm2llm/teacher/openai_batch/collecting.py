@@ -11,9 +11,10 @@ from llm2llm.ledger.batches import Batch, Batches, BatchRequest
 from llm2llm.ledger.database import Charge, Entry
 from llm2llm.teacher.entries import Recorder
 from llm2llm.teacher.openai_batch.output_lines import Line, read_line
-from llm2llm.teacher.openai_batch.provider import GoneError, Provider
+from llm2llm.teacher.openai_batch.provider import CutError, GoneError, Provider
 from llm2llm.teacher.openai_batch.request_file import request_id_of
 from llm2llm.teacher.openai_batch.states import Finished, Refused, advance
+from llm2llm.teacher.openai_batch.stuck import cut_short
 from llm2llm.teacher.openai_batch.validation import judge_validation
 from llm2llm.teacher.openai_batch.views import View
 from llm2llm.teacher.protocol import Answer, LostCall, Refusal, TeacherStoppedError
@@ -25,7 +26,10 @@ _GROUP = 200
 
 @dataclass(slots=True)
 class Count:
-    """What the lines of a batch were; `stopped` is the first that no further request can mend."""
+    """What the lines of a batch were; `stopped` is the first that no further request can mend.
+
+    `short` says which files are not what the provider counts.
+    """
 
     n_answered: int = 0
     n_failed: int = 0
@@ -33,7 +37,7 @@ class Count:
     n_repeated: int = 0
     n_unknown: int = 0
     n_unreadable: int = 0
-    gone: list[str] = field(default_factory=list)
+    short: list[str] = field(default_factory=list)
     stopped: TeacherStoppedError | None = None
 
     def note(self) -> str:
@@ -47,12 +51,15 @@ class Count:
             )
             if n
         ]
-        odd += [f"file {file_id} is gone" for file_id in self.gone]
-        return ", ".join([f"{self.n_answered} answered", f"{self.n_failed} failed for good", *odd])
+        counts = [f"{self.n_answered} answered", f"{self.n_failed} failed for good"]
+        return ", ".join([*counts, *odd, *self.short])
 
 
 class Collector:
-    """Collect finished batches; files lie nameless in `folder` while they are read."""
+    """Collect finished batches; files lie nameless in `folder` while they are read.
+
+    Only with `pay_again` is it submitted again what a file should hold and does not.
+    """
 
     def __init__(
         self,
@@ -63,6 +70,7 @@ class Collector:
         folder: Path,
         say: Callable[[str], None],
         on_lost: Callable[[str, LostCall], None],
+        pay_again: bool,
     ) -> None:
         self._batches = batches
         self._recorder = recorder
@@ -70,38 +78,61 @@ class Collector:
         self._folder = folder
         self._say = say
         self._on_lost = on_lost
+        self._pay_again = pay_again
 
     def collect(self, batch: Batch, view: View) -> TeacherStoppedError | None:
         """Take all that came, and free what did not for another batch.
 
-        Gives a reason to submit nothing more, where the provider named one.
+        Gives a reason to submit nothing more, where the provider named one. Raises StuckError
+        where lines are missing that should be there.
         """
         count = Count()
-        for file_id in (view.output_file_id, view.error_file_id):
-            if file_id is not None:
-                self._collect_file(batch, file_id, count)
+        self._collect_files(batch, view, count)
+        if count.short and not self._pay_again:
+            n_missing = self._batches.n_unnamed(batch)
+            if n_missing:
+                self._say(f"batch {view.batch_id} is {view.status}: {count.note()}")
+                raise cut_short(batch, count.short, n_missing)
+        reason = f"the batch is {view.status} and has no line for this request"
         if view.status == "failed":
-            self._judge_as_a_whole(batch, view, count)
+            reason = self._judge_as_a_whole(batch, view, count)
         if view.status == "failed" and count.stopped is not None:
             self._batches.save(advance(batch, Refused(view.status)), of=batch.state)
         else:
-            reason = f"the batch is {view.status} and has no line for this request"
             ended = advance(batch, Finished(view.status))
             count.n_again = self._batches.close(ended, of=batch.state, reason=reason)
         missing = f", {count.n_again} to be submitted again" if count.n_again else ""
         self._say(f"batch {view.batch_id} is {view.status}: {count.note()}{missing}")
         return count.stopped
 
-    def _collect_file(self, batch: Batch, file_id: str, count: Count) -> None:
-        with tempfile.TemporaryFile(dir=self._folder) as stream:
-            try:
-                self._provider.download(file_id, stream)
-            except GoneError:
-                count.gone.append(file_id)
-                return
-            stream.seek(0)
-            for group in _groups(stream):
-                self._keep(batch, group, count)
+    def _collect_files(self, batch: Batch, view: View, count: Count) -> None:
+        with (
+            tempfile.TemporaryFile(dir=self._folder) as output,
+            tempfile.TemporaryFile(dir=self._folder) as errors,
+        ):
+            n_lines = self._fetch(view.error_file_id, errors, 0, count)
+            n_expected = min(view.n_lines(n_lines), batch.n_requests)
+            self._fetch(view.output_file_id, output, n_expected, count)
+            for stream in (output, errors):
+                stream.seek(0)
+                for group in _groups(stream):
+                    self._keep(batch, group, count)
+
+    def _fetch(self, file_id: str | None, stream: BinaryIO, n_expected: int, count: Count) -> int:
+        """Fetch what there is of a file, and note what is not; gives the number of lines."""
+        if file_id is None:
+            if n_expected:
+                count.short.append(f"no output file is named, the batch counts {n_expected} lines")
+            return 0
+        try:
+            return self._provider.download(file_id, stream, n_expected)
+        except GoneError:
+            stream.truncate(0)
+            count.short.append(f"file {file_id} is gone (404)")
+            return 0
+        except CutError as failure:
+            count.short.append(str(failure))
+            return failure.n_lines
 
     def _keep(self, batch: Batch, group: list[bytes], count: Count) -> None:
         lines = []
@@ -147,8 +178,8 @@ class Collector:
         counted = dataclasses.replace(outcome, n_attempts=row.n_earlier + 1)
         return self._recorder.record(row, row.request, BACKEND, counted)
 
-    def _judge_as_a_whole(self, batch: Batch, view: View, count: Count) -> None:
-        """Deal with a batch that the provider would not begin."""
+    def _judge_as_a_whole(self, batch: Batch, view: View, count: Count) -> str:
+        """Deal with a batch that the provider would not begin; gives what it says."""
         failed = judge_validation(view.problems, batch.n_requests)
         count.stopped = count.stopped or failed.stopped
         rows = self._batches.find_lines(batch, failed.refused)
@@ -157,6 +188,7 @@ class Collector:
         self._batches.keep(batch, refused, {}, [])
         if failed.stopped is None:
             self._say(failed.again)
+        return failed.again
 
 
 @dataclass(slots=True)

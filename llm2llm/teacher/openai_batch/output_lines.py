@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from llm2llm.teacher.openai_batch.views import clean
 from llm2llm.teacher.openai_body import read_body
 from llm2llm.teacher.openai_failures import judge_status, short
 from llm2llm.teacher.protocol import Answer, Refusal, TeacherStoppedError
@@ -28,14 +29,14 @@ class Line:
 
 def read_line(line: bytes) -> Line | None:
     """Read a line; None where it is not JSON, or names no request."""
-    text = line.decode("utf-8", "replace")
+    text = line.decode("utf-8-sig", "replace")
     try:
         loaded = json.loads(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(loaded, dict) or not isinstance(loaded.get("custom_id"), str):
         return None
-    return Line(loaded["custom_id"], _outcome(text, loaded))
+    return Line(clean(loaded["custom_id"]), _outcome(text, loaded))
 
 
 def _outcome(text: str, loaded: Mapping[str, Any]) -> Outcome:
@@ -61,11 +62,11 @@ def _outcome(text: str, loaded: Mapping[str, Any]) -> Outcome:
 def _failure(status: int, error: Any) -> Outcome:
     """Judge a failure as one request's own would be judged."""
     if not isinstance(error, dict):
-        return judge_status(status, set(), str(error or "no reason given"))
+        return judge_status(status, set(), clean(str(error or "no reason given")))
     codes = {str(error.get("code")), str(error.get("type"))}
     code = error.get("code")
     said = str(error.get("message") or json.dumps(error))
-    return judge_status(status, codes, f"{code}: {said}" if isinstance(code, str) else said)
+    return judge_status(status, codes, clean(f"{code}: {said}" if isinstance(code, str) else said))
 
 
 def _body_as_it_arrived(text: str) -> str:

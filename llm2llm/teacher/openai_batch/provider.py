@@ -1,10 +1,12 @@
 """The provider's side of a batch: files up and down, batches made, found and looked at."""
 
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
+from llm2llm.teacher.openai_batch.output_lines import read_line
 from llm2llm.teacher.openai_batch.views import KEY, View, read_id, read_json, read_view
 from llm2llm.teacher.openai_client import OpenAIConnection
 from llm2llm.teacher.openai_failures import judge
@@ -20,10 +22,35 @@ _Result = TypeVar("_Result")
 _PAGE = 100
 # How a provider says that it has no list of batches.
 _NO_LIST = {404, 405, 501}
+_OBJECT = re.compile(rb"^(?:\xef\xbb\xbf)?\{", re.MULTILINE)
 
 
 class GoneError(Exception):
-    """The provider does not know the batch or the file (404)."""
+    """The provider does not know the batch or the file (404), however often it is asked."""
+
+
+class CutError(Exception):
+    """A file came as often as it may be asked for, with `n_lines` only or a torn last one."""
+
+    def __init__(self, problem: str, n_lines: int) -> None:
+        super().__init__(problem)
+        self.n_lines = n_lines
+
+
+class UnlistedError(TeacherStoppedError):
+    """The key may not list the batches (403)."""
+
+
+class _NotThereError(RetriableError):
+    """A call was answered with 404, as a proxy in trouble does too."""
+
+
+class _CutError(RetriableError):
+    """A file did not come whole."""
+
+    def __init__(self, reason: str, n_lines: int) -> None:
+        super().__init__(reason)
+        self.n_lines = n_lines
 
 
 class Provider:
@@ -83,7 +110,10 @@ class Provider:
         return self._try("create a batch", once)
 
     def find(self, key: str, file_id: str | None) -> View | None:
-        """Look for a batch by our key in its metadata, else by its request file."""
+        """Look for a batch by our key in its metadata, else by its request file.
+
+        Raises UnlistedError where the key may not do that.
+        """
         return self._try("list the batches", lambda client: self._find(client, key, file_id))
 
     def retrieve(self, batch_id: str) -> View:
@@ -95,28 +125,41 @@ class Provider:
 
         return self._try(f"look at batch {batch_id}", once, may_be_gone=True)
 
-    def download(self, file_id: str, into: BinaryIO) -> None:
-        """Fetch a file, with the key blotted out; raises GoneError where there is none."""
+    def download(self, file_id: str, into: BinaryIO, n_expected: int) -> int:
+        """Fetch a file, with the key blotted out; gives how many lines it has.
 
-        def once(client: "OpenAI") -> None:
+        Raises GoneError where there is none, and CutError where it is shorter than expected to
+        the last try, or ends within a line; `into` holds what came.
+        """
+
+        def once(client: "OpenAI") -> int:
             # The client's own library: it wraps no failure in the middle of a stream.
             from httpx2 import HTTPError
 
             into.seek(0)
             into.truncate()
-            n_bytes, has_objects = 0, False
+            n_bytes, n_lines, has_objects, last = 0, 0, False, b""
             try:
                 with client.files.with_streaming_response.content(file_id) as reply:
                     for lines in _whole_lines(reply.iter_bytes()):
                         n_bytes += into.write(self._connection.hide_bytes(lines))
-                        has_objects = has_objects or b"\n{" in b"\n" + lines
+                        n_lines += sum(1 for line in lines.split(b"\n") if line.strip())
+                        has_objects = has_objects or _OBJECT.search(lines) is not None
+                        last = lines
             except HTTPError as failure:
                 raise RetriableError(f"the connection broke ({type(failure).__name__})") from None
             # A proxy's page in place of the answers must not look like their absence.
             if n_bytes and not has_objects:
                 raise RetriableError("what came holds no line of JSON")
+            # A closed connection looks like the end of a file that came without its length.
+            if last.strip() and not last.endswith(b"\n") and read_line(last) is None:
+                raise _CutError(f"file {file_id} ends within a line", n_lines)
+            if n_lines < n_expected:
+                problem = f"file {file_id} has {n_lines} lines, the batch counts {n_expected}"
+                raise _CutError(problem, n_lines)
+            return n_lines
 
-        self._try(f"fetch file {file_id}", once, may_be_gone=True, with_file=True)
+        return self._try(f"fetch file {file_id}", once, may_be_gone=True, with_file=True)
 
     def _find(self, client: "OpenAI", key: str, file_id: str | None) -> View | None:
         from openai import APIStatusError
@@ -134,6 +177,9 @@ class Provider:
             except APIStatusError as failure:
                 if failure.status_code in _NO_LIST:
                     return None
+                if failure.status_code == 403:
+                    verdict = judge(failure, self._now(), self._connection.hide)
+                    raise UnlistedError(f"could not list the batches: {verdict}") from None
                 raise
             page = read_json(self._connection.hide(got.text))
             listed = page.get("data")
@@ -169,8 +215,8 @@ class Provider:
             except APIError as failure:
                 status = failure.status_code if isinstance(failure, APIStatusError) else None
                 if may_be_gone and status == 404:
-                    raise GoneError(str(failure)) from None
-                verdict = judge(failure, self._now())
+                    raise _NotThereError("404") from None
+                verdict = judge(failure, self._now(), self._connection.hide)
                 if isinstance(verdict, RetriableError):
                     raise verdict from None
                 reason = verdict.reason if isinstance(verdict, Refusal) else str(verdict)
@@ -180,6 +226,10 @@ class Provider:
 
         try:
             return self._retrying(attempt)
+        except _NotThereError:
+            raise GoneError(f"could not {what}: 404") from None
+        except _CutError as failure:
+            raise CutError(str(failure), failure.n_lines) from None
         except RetriableError as failure:
             raise TeacherStoppedError(
                 self._connection.hide(

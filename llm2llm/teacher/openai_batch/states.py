@@ -13,8 +13,21 @@ from dataclasses import dataclass
 from llm2llm.exceptions import CountError
 from llm2llm.ledger.batches import Batch
 
-# The words for a batch that will not change any more.
+# The words for a batch that will not change any more, and for one that will.
 FINISHED = frozenset({"completed", "failed", "expired", "cancelled"})
+UNDER_WAY = frozenset(
+    {
+        "validating",
+        "in_progress",
+        "finalizing",
+        "cancelling",
+        "created",
+        "pending",
+        "queued",
+        "running",
+        "submitted",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from typing import BinaryIO
 from llm2llm.ids import canonical_json
 from llm2llm.ledger.batches import Batch, Batches, BatchRequest, OpenRequest
 from llm2llm.params.teacher_openai_batch import OpenAIBatchParams
-from llm2llm.teacher.asking import most_completion_tokens, most_prompt_tokens
 from llm2llm.teacher.entries import Recorder, describe
+from llm2llm.teacher.lengths import most_completion_tokens, most_prompt_tokens
 from llm2llm.teacher.openai_batch.holds import Holds
 from llm2llm.teacher.openai_batch.provider import Provider
 from llm2llm.teacher.openai_batch.request_file import estimate_tokens, request_line

@@ -10,6 +10,18 @@ from llm2llm.teacher.retry import RetriableError
 
 # The name in a batch's metadata under which our key stands.
 KEY = "llm2llm_key"
+# What some providers say in the place of OpenAI's words.
+_SPELLINGS = {
+    "canceled": "cancelled",
+    "canceling": "cancelling",
+    "cancellation_requested": "cancelling",
+    "succeeded": "completed",
+    "success": "completed",
+    "error": "failed",
+    "timeout": "expired",
+    "timed_out": "expired",
+    "timeout_exceeded": "expired",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +35,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A batch as the provider describes it; `status` in small letters."""
+    """A batch as the provider describes it; `status` in OpenAI's spelling where that is known."""
 
     batch_id: str
     status: str
@@ -35,6 +47,14 @@ class View:
     n_total: int
     n_completed: int
     n_failed: int
+
+    def n_lines(self, n_in_errors: int) -> int:
+        """Tell how many lines its output file holds at least, with so many in its error file.
+
+        What an expired or cancelled batch left undone may count as failed, and need no line.
+        """
+        n_ended = self.n_completed + (self.n_failed if self.status == "completed" else 0)
+        return max(self.n_completed, n_ended - n_in_errors)
 
     @property
     def note(self) -> str:
@@ -58,8 +78,8 @@ def read_json(body: str) -> Mapping[str, Any]:
 
 def read_id(body: str) -> str:
     """Read the id of what was made; raises RetriableError where there is none."""
-    found = read_json(body).get("id")
-    if not isinstance(found, str) or not found:
+    found = _text(read_json(body).get("id"))
+    if found is None:
         raise RetriableError(f"the reply holds no id: {short(body)}")
     return found
 
@@ -73,7 +93,7 @@ def read_view(loaded: Any) -> View:
     counts = _mapping(batch.get("request_counts"))
     return View(
         batch_id=batch_id,
-        status=status.lower(),
+        status=_word(status),
         key=_text(_mapping(batch.get("metadata")).get(KEY)),
         input_file_id=_text(batch.get("input_file_id")),
         output_file_id=_text(batch.get("output_file_id")),
@@ -91,7 +111,7 @@ def _problems(errors: Any) -> tuple[Problem, ...]:
     listed = _mapping(errors).get("data")
     if not isinstance(listed, list):
         # Some providers give a plain text.
-        return (Problem(None, None, short(errors if isinstance(errors, str) else str(errors))),)
+        return (Problem(None, None, short(_text(errors) or str(errors))),)
     return tuple(
         Problem(
             code=_text(_mapping(one).get("code")),
@@ -102,12 +122,22 @@ def _problems(errors: Any) -> tuple[Problem, ...]:
     )
 
 
+def clean(text: str) -> str:
+    """Replace half surrogate pairs, which JSON can escape and no database takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _word(status: str) -> str:
+    word = "_".join(status.lower().replace("-", " ").split())
+    return _SPELLINGS.get(word, word)
+
+
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return clean(value) if isinstance(value, str) and value else None
 
 
 def _count(value: Any) -> int:

@@ -1,0 +1,86 @@
+"""What sections demand of a teacher that cannot hold together, seen before any work."""
+
+from llm2llm.params.openai_chat import OpenAIChatParams
+from llm2llm.params.runtime import RuntimeParams
+from llm2llm.params.teacher_batch import TeacherBatchParams
+from llm2llm.params.teacher_vllm import model_problem
+from llm2llm.tasks.sections import ResponseFormat, TeacherPrompt
+
+
+def teaching_problems(
+    params: TeacherBatchParams, runtime: RuntimeParams, prompt: TeacherPrompt
+) -> list[str]:
+    """List what the teacher would stop for, one line each, naming the key in params.yaml."""
+    found = sending_problems(params, runtime, prompt.response)
+    # That the symbolic teacher solves nothing is told already.
+    return found if params.backend == "symbolic" else found + vote_problems(params.solves, prompt)
+
+
+def sending_problems(
+    params: TeacherBatchParams, runtime: RuntimeParams, response: ResponseFormat
+) -> list[str]:
+    """List what of it can be told without the task's templates."""
+    if params.backend == "symbolic":
+        return _of_symbolic(params, response)
+    if params.backend == "vllm":
+        assert params.vllm is not None  # the section refuses that backend without it
+        problem = model_problem(params.vllm)
+        return [] if problem is None else [problem]
+    name, endpoint = endpoint_of(params)
+    found = []
+    if response.kind == "text" and endpoint.response_format != "none":
+        found.append(
+            f"`{name}.response_format`: found {endpoint.response_format}, expected none: this task"
+            " reads its candidates from plain text"
+        )
+    limits = [
+        f"`runtime.{each}`"
+        for each in ("max_tokens", "max_cost")
+        if getattr(runtime, each) is not None
+    ]
+    # With `replay` nothing is sent, so that there is no limit to keep.
+    if limits and not params.replay and not _limits_answers(endpoint):
+        found.append(
+            f"`{name}.max_tokens`: found null, expected a number: {' and '.join(limits)} cannot be"
+            " kept while the length of an answer is not limited; or set"
+            f" {'both' if len(limits) == 2 else 'it'} to null and use `runtime.max_requests`"
+        )
+    return found
+
+
+def vote_problems(solves: int, prompt: TeacherPrompt) -> list[str]:
+    """Say that there are to be votes and nothing to ask for them; empty where all holds."""
+    if not solves or prompt.solve is not None:
+        return []
+    return [
+        f"`teacher_batch.solves`: found {solves}, expected 0, as the task's `teacher.solve` is"
+        " null; or write a template over `input` there"
+    ]
+
+
+def endpoint_of(params: TeacherBatchParams) -> tuple[str, OpenAIChatParams]:
+    """Give the endpoint that an OpenAI backend asks, and where params.yaml names it."""
+    if params.backend == "openai-batch":
+        assert params.openai_batch is not None  # the section refuses that backend without it
+        return "teacher_batch.openai_batch", params.openai_batch
+    return "teacher_batch.openai", params.openai
+
+
+def _of_symbolic(params: TeacherBatchParams, response: ResponseFormat) -> list[str]:
+    found = []
+    if params.solves:
+        found.append(
+            f"`teacher_batch.solves`: found {params.solves}, expected 0: the symbolic teacher"
+            " solves nothing, its examples are right by construction"
+        )
+    if response.kind != "json":
+        found.append(
+            f"`teacher_batch.backend`: found symbolic, which answers with a JSON object, and the"
+            f" task's `teacher.response.kind` is {response.kind}; expected another backend"
+        )
+    return found
+
+
+def _limits_answers(endpoint: OpenAIChatParams) -> bool:
+    own = endpoint.extra_body.get("max_completion_tokens")
+    return endpoint.max_tokens is not None or type(own) is int
