@@ -1,10 +1,10 @@
 """Find candidates that nearly repeat a training example, or an earlier candidate."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from llm2llm.leakage.gate import Match
 from llm2llm.leakage.normalize import words
 from llm2llm.leakage.rouge import RougeIndex
 
@@ -38,22 +38,43 @@ def find_duplicates(
     repeat something is no reference for later ones, so that duplicates do not chain.
     """
     references = [*examples, *candidates]
-    index = RougeIndex([words(item.input) for item in references])
-    allowed = np.arange(len(references)) < len(examples)
+    queries = [words(item.input) for item in candidates]
+    close = _close(queries, references, cut)
+    allowed = [True] * len(examples) + [False] * len(candidates)
     known = {item.example_id for item in examples}
-    found: list[Nearest] = []
-    rows = index.rows([words(item.input) for item in candidates], 0)
-    for place, (candidate, row) in enumerate(zip(candidates, rows, strict=True)):
-        scores = np.where(allowed, row, 0.0)
-        best = int(scores.argmax())
-        score = float(scores[best])
-        nearest = references[best].example_id if score > 0 else None
+    found: list[Nearest | None] = [None] * len(candidates)
+    for place, candidate in enumerate(candidates):
+        above = [match for match in close[place] if allowed[match.reference]]
         if candidate.example_id in known:
-            found.append(Nearest("is an example already", candidate.example_id, 1.0))
-        elif score > cut:
-            found.append(Nearest("nearly repeats an example", nearest, score))
+            found[place] = Nearest("is an example already", candidate.example_id, 1.0)
+        elif above:
+            best = min(above, key=lambda match: (-match.score, match.reference))
+            nearest = references[best.reference].example_id
+            found[place] = Nearest("nearly repeats an example", nearest, best.score)
         else:
-            found.append(Nearest(None, nearest, score if score > 0 else None))
             allowed[len(examples) + place] = True
             known.add(candidate.example_id)
-    return found
+    kept = [place for place, nearest in enumerate(found) if nearest is None]
+    others = [reference for reference, is_in in zip(references, allowed, strict=True) if is_in]
+    index = RougeIndex(words(item.input) for item in others)
+    before = range(len(examples), len(others))
+    matches = index.nearest([queries[place] for place in kept], 0, before=before)
+    for place, match in zip(kept, matches, strict=True):
+        found[place] = (
+            Nearest(None, others[match.reference].example_id, match.score)
+            if match
+            else Nearest(None, None, None)
+        )
+    return [nearest for nearest in found if nearest is not None]
+
+
+def _close(
+    queries: Sequence[Sequence[str]], references: Sequence[Item], cut: float
+) -> defaultdict[int, list[Match]]:
+    """Gather for each candidate, by place, all that it exceeds the cut with, itself included."""
+    close: defaultdict[int, list[Match]] = defaultdict(list)
+    index = RougeIndex(words(item.input) for item in references)
+    for query, reference, score in index.pairs(queries, 0, cut):
+        if score > cut:
+            close[query].append(Match(reference, score))
+    return close

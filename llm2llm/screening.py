@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from llm2llm.duplicates import Item, Nearest, find_duplicates
 from llm2llm.exceptions import CountError
 from llm2llm.ids import Json, example_id
-from llm2llm.leakage.certificate import certify
+from llm2llm.leakage.certificate import Outcome, certify, duplicate_cut, nearest_kept
+from llm2llm.leakage.encoder import Encode
 from llm2llm.leakage.gate import Text
 from llm2llm.leakage.gates import REASONS, LeakageGates, build_gates
 from llm2llm.leakage.normalize import words
@@ -20,9 +21,9 @@ from llm2llm.records.responses import Response
 from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.split import SplitRow
 from llm2llm.tasks.sections import AnswerFormat, LeakagePolicy
-from llm2llm.validity import Criteria, outvoted_reason, read_response
+from llm2llm.validity import Criteria, outvoted_reason, read_response, solution_text
 
-_CHUNK = 100
+_CHUNK = 1_000  # candidates between two steps of the progress bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def screen(
     policy: LeakagePolicy,
     params: DedupeParams,
     on_progress: Callable[[int, int], None],
+    encoder: tuple[Encode, str] | None = None,
 ) -> Screened:
     """Put every candidate through the gates in order: the first that stops it gives the reason.
 
@@ -81,19 +83,31 @@ def screen(
         for example in examples
         if example.origin == "seed"
     }
-    gates = build_gates(test, rest, [seed.input for seed in seeds.values()], policy, params)
+    gates = build_gates(
+        test, rest, [seed.input for seed in seeds.values()], policy, params, encoder
+    )
     recall = check_planted(gates, test, params.n_planted)
     rows = _read(responses, seeds, criteria)
     _check_votes(_left(rows), responses, criteria.answer)
     _check_against_test(_left(rows), gates, test, on_progress)
-    _check_for_duplicates(_left(rows), examples, params.duplicate_cut)
-    version = gates.version(params.duplicate_cut)
+    cut = duplicate_cut(params)
+    _check_for_duplicates(_left(rows), examples, cut)
+    version = gates.version(cut)
     kept = _kept(_left(rows), test, version)
     rejected = [_rejected(row, row.verdict, version) for row in rows if row.verdict]
     _balance(responses, rows, kept, rejected)
-    n_candidates = sum(row.candidate is not None for row in rows)
-    certificate = certify(gates, recall, test, policy, params, n_candidates, kept, rejected)
-    return Screened(kept, rejected, certificate)
+    outcome = Outcome(
+        n_candidates=sum(row.candidate is not None for row in rows),
+        n_kept=len(kept),
+        rejected_by_gate=Counter(row.gate for row in rejected),
+        nearest=nearest_kept(kept),
+        duplicates={
+            "against": "the whole set so far, and earlier candidates that are no duplicates",
+            "score": "ROUGE-L F",
+            "rejected_above": cut,
+        },
+    )
+    return Screened(kept, rejected, certify(gates, recall, test, policy, params, outcome))
 
 
 def _left(rows: Sequence[_Row]) -> list[_Row]:
@@ -129,7 +143,7 @@ def _check_votes(
     solutions: dict[str, list[str | None]] = defaultdict(list)
     for response in responses:
         if response.about is not None:
-            solutions[response.about].append(response.text)
+            solutions[response.about].append(solution_text(response.text, response.finish_reason))
     for row in rows:
         texts = solutions.get(row.response.request_id)
         if texts and row.candidate is not None:

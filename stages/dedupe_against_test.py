@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from llm2llm.files import read_records, replacing_folder, write_json, write_records
+from llm2llm.files import read_records, replacing_folder, write_json, write_records, write_text
+from llm2llm.leakage.encoder import Encode, load_encoder
+from llm2llm.leakage.page import readable
 from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.params.loading import load_section, load_value
 from llm2llm.progress import progress
@@ -14,6 +16,12 @@ from llm2llm.screening import screen
 from llm2llm.stage import PARAMS, run_iteration, say
 from llm2llm.tasks.sections import LeakagePolicy
 from llm2llm.validity import load_criteria
+
+
+def _encoder(params: DedupeParams) -> tuple[Encode, str] | None:
+    if "embedding" not in params.gates:
+        return None
+    return load_encoder(params.embedding.encoder, params.embedding.revision)
 
 
 def main(iteration: int) -> None:
@@ -31,11 +39,13 @@ def main(iteration: int) -> None:
             policy=load_section(task, "leakage", LeakagePolicy),
             params=params,
             on_progress=advance,
+            encoder=_encoder(params),
         )
     with replacing_folder(folder / "screened") as target:
         write_records(target / "kept.parquet", Kept, screened.kept)
         write_records(target / "rejected.parquet", Rejected, screened.rejected)
         write_json(target / "certificate.json", screened.certificate)
+        write_text(target / "certificate.md", readable(screened.certificate))
     say(
         f"dedupe-against-test {iteration}: {len(screened.kept)} kept,"
         f" {len(screened.rejected)} rejected"

@@ -22,11 +22,19 @@ ANY_SCRIPT = st.text(
 )
 
 _PARAMS: dict[str, Any] = {
+    "gates": ["exact", "coverage", "rouge", "masked", "duplicate"],
     "ngram_words": 5,
     "extra_words": 3,
     "coverage": {"default": 0.5, "strictest": 0.4},
     "rouge": {"default": 0.8, "strictest": 0.6},
     "masked": {"default": 0.85, "strictest": 0.75},
+    "embedding": {
+        "default": 0.9,
+        "strictest": 0.8,
+        "encoder": "e",
+        "revision": None,
+        "window_words": None,
+    },
     "loosest": 0.95,
     "flag_rate": 0.005,
     "calibration_rows": 1000,

@@ -74,3 +74,24 @@ def test_equal_content_is_a_duplicate_at_any_cut() -> None:
         None,
         "is an example already",
     ]
+
+
+@given(
+    st.lists(SENTENCE, max_size=8),
+    st.lists(SENTENCE, max_size=5),
+    st.sampled_from([0.5, 0.75, 0.95]),
+)
+def test_the_nearest_of_a_kept_candidate_is_exact(
+    candidates: list[str], examples: list[str], cut: float
+) -> None:
+    """However far it is: the best of all examples and of earlier candidates that were kept."""
+    items = [Item(f"c{n}", text) for n, text in enumerate(candidates)]
+    found = find_duplicates(items, [Item(f"e{n}", t) for n, t in enumerate(examples)], cut)
+    before = [(f"e{n}", text) for n, text in enumerate(examples)]
+    for item, nearest in zip(items, found, strict=True):
+        scores = [plain_f(item.input, text) for _, text in before]
+        best = max(scores, default=0.0)
+        name = before[scores.index(best)][0] if best else None
+        assert (nearest.reference_id, nearest.score) == (name, best or None)
+        if nearest.reason is None:
+            before.append((item.example_id, item.input))

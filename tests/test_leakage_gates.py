@@ -82,6 +82,52 @@ def test_every_test_item_is_found_by_its_own_index(
             assert match is not None and match.score == 1.0
 
 
+LONG = [
+    "Natalia sold 48 clips in May, and (surprise!) half as many in June. How many in all?",
+    "小明有五个苹果，又买了七个，然后吃掉两个。他现在一共还有几个苹果？",
+    "太郎はりんごを五個持っていて、さらに七個買いました。全部で何個ですか。",
+    "แมรี่มีแอปเปิ้ลห้าผลและซื้อเพิ่มอีกเจ็ดผล ตอนนี้เธอมีกี่ผล",
+    "كم عدد الكتب التي قرأها أحمد في الصيف الماضي إذا قرأ ٣ كتب كل أسبوع؟",
+    "मैरी के पास पाँच सेब हैं और वह सात और खरीदती है, अब कितने हैं?",
+    "?!…—§ ☃ 12 ½ +-*/=<>",
+]
+
+
+@pytest.mark.parametrize("text", LONG)
+def test_every_item_is_found_at_every_length(text: str) -> None:
+    """From one character up, each beginning of a text is found: as it is, embedded, by its index.
+
+    Short items are found among long ones, in every script, and never pass unseen.
+    """
+    inputs = dict.fromkeys(text[:end].strip() for end in range(1, len(text) + 1))
+    test = [row(part) for part in inputs if exact_keys(part)[0]]
+    assert len(test) >= 7
+    gates = gates_for(test)  # which itself demands a score of 1 for each
+    for item in test:
+        [flag] = gates.check([Text(item.input, "")])
+        assert flag is not None and flag.score == 1.0
+        if any(character.isalnum() for character in item.input):
+            [covered] = gates.gates[1].matches([Text(f"So: {item.input} , well", "")])
+            assert covered is not None and covered.score == 1.0
+
+
+@pytest.mark.parametrize("off", ["exact", "coverage", "rouge", "masked"])
+def test_every_gate_can_be_switched_off(off: str) -> None:
+    """A gate that params do not name is not there, and changes the version; the others are."""
+    names = [name for name in ("exact", "coverage", "rouge", "masked") if name != off]
+    gates = build_gates(TEST, [], [], MASKED, params(gates=[*names, "duplicate"]))
+    assert [cut_gate.gate.name for cut_gate in gates.gates] == names
+    assert gates.version(0.95) != gates_for(TEST).version(0.95)
+
+
+def test_no_gate_at_all_is_refused() -> None:
+    """Params without a gate against the test set, or with one the task lacks alone, stop."""
+    with pytest.raises(ValueError, match="at least one against the test set"):
+        params(gates=["duplicate"])
+    with pytest.raises(LeakageCheckError, match="no gate against the test set is left"):
+        build_gates(TEST, [], [], UNMASKED, params(gates=["masked"]))
+
+
 @pytest.mark.parametrize(
     ("test", "words"),
     [([], "no rows"), ([TEST[0], row("\u200b \u0301")], "expected visible text")],
@@ -101,8 +147,8 @@ def test_an_index_that_loses_items_stops_the_check(
     """A gate that no longer finds one test item cannot be built."""
     whole = gate.nearest
 
-    def forgetful(self: object, texts: Sequence[Text]) -> list[Match | None]:
-        found = whole(self, texts)  # type: ignore[arg-type]
+    def forgetful(self: object, texts: Sequence[Text], at_least: float) -> list[Match | None]:
+        found = whole(self, texts, at_least)  # type: ignore[arg-type]
         return [None if match and match.reference == 2 else match for match in found]
 
     monkeypatch.setattr(gate, "nearest", forgetful)

@@ -77,8 +77,8 @@ def _broken(gates: LeakageGates, name: str, monkeypatch: pytest.MonkeyPatch) -> 
     whole = type(gate).nearest
     as_they_are = {item.input for item in TEST}
 
-    def blind(self: object, texts: Sequence[Text]) -> list[Match | None]:
-        found = whole(self, texts)  # type: ignore[arg-type]
+    def blind(self: object, texts: Sequence[Text], at_least: float) -> list[Match | None]:
+        found = whole(self, texts, at_least)  # type: ignore[arg-type]
         if getattr(self, "name", None) != name:
             return found
         return [m if t.input in as_they_are else None for t, m in zip(texts, found, strict=True)]

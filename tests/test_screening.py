@@ -17,6 +17,10 @@ from llm2llm.exceptions import CountError, LeakageCheckError
 from llm2llm.files import read_json, read_records, write_records
 from llm2llm.ids import sha256_json
 from llm2llm.leakage.coverage import CoverageGate
+from llm2llm.leakage.exact import ExactGate
+from llm2llm.leakage.gate import Match, Text
+from llm2llm.leakage.page import readable
+from llm2llm.leakage.rouge import RougeGate
 from llm2llm.records.examples import Example
 from llm2llm.records.responses import Response
 from llm2llm.records.screened import Kept, Rejected
@@ -218,7 +222,7 @@ def test_counts_that_do_not_balance_are_refused() -> None:
 def test_a_gate_that_raises_lets_nothing_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure inside a gate is not swallowed."""
 
-    def broken(self: object, texts: object) -> None:
+    def broken(self: object, texts: object, at_least: float) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(CoverageGate, "nearest", broken)
@@ -254,6 +258,42 @@ def test_certificate_says_that_a_templated_task_goes_unmasked() -> None:
     assert [gate["gate"] for gate in certificate["gates"]] == ["exact", "coverage", "rouge"]
 
 
+@pytest.mark.parametrize("off", ["exact", "coverage", "rouge", "masked", "duplicate"])
+def test_certificate_says_which_gate_is_switched_off(off: str) -> None:
+    """Each gate that is off is named among what was not checked."""
+    gates = [name for name in ("exact", "coverage", "rouge", "masked", "duplicate") if name != off]
+    certificate: Any = screened([], params=params(gates=gates)).certificate
+    [told] = [gap for gap in certificate["not_checked"] if "switched off" in gap]
+    assert f"`{off}`" in told
+
+
+def test_without_the_duplicate_gate_only_equal_examples_are_rejected() -> None:
+    """Switched off, near-duplicates are kept; the same example is never in a set twice."""
+    gates = ["exact", "coverage", "rouge", "masked"]
+    near = answer(SEED.input.replace("left?", "left now?"))
+    responses = [response(SEED, near, 1), response(SEED, near, 2)]
+    result = screened(responses, params=params(gates=gates))
+    assert ([kept.request_id for kept in result.kept], gates_of(result)) == (
+        ["rq-1"],
+        ["duplicate"],
+    )
+
+
+def test_the_page_tells_what_the_certificate_holds() -> None:
+    """The readable page has each gate, each gap, the nearest survivor and the counts."""
+    rest = [row(f"Sum {n} up with {n + 1}, please.") for n in range(250)]
+    for responses in ([], [response(SEED, answer(GOOD), 1), response(SEED, "no", 2)]):
+        certificate: Any = screened(responses, rest=rest).certificate
+        page = readable(certificate)
+        for gate in certificate["gates"]:
+            assert f"| {gate['gate']} | {gate['rejected_from']:g} |" in page
+        assert all(f"- {gap}" in page for gap in certificate["not_checked"])
+        assert certificate["test_set"]["sha256"] in page
+        assert f"{len(responses) - len(responses) // 2} candidates" in page
+        assert all(row["example_id"] in page for row in certificate["nearest_kept"])
+    assert "1 responses could not be read" in page and "Rejected for other reasons: 1 parse" in page
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a project folder with what the stage reads, and stand in it."""
@@ -280,10 +320,37 @@ def test_stage_writes_equal_bytes_for_equal_inputs(project: Path) -> None:
     stage(0)
     assert len(read_records(folder / "kept.parquet", Kept)) == 1
     assert len(read_records(folder / "rejected.parquet", Rejected)) == 1
+    assert "# Leakage certificate" in (folder / "certificate.md").read_text(encoding="utf-8")
     assert read_json(folder / "certificate.json")["counts"]["candidates"] == 2
     first = {path.name: path.read_bytes() for path in folder.iterdir()}
     stage(0)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+
+
+@pytest.mark.parametrize(
+    ("name", "gate"),
+    [("exact", ExactGate), ("coverage", CoverageGate), ("rouge", RougeGate), ("masked", RougeGate)],
+)
+def test_planted_leaks_stop_the_stage_of_a_broken_gate(
+    project: Path, name: str, gate: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each gate, made to find only items that are as they were, stops the stage; none is written.
+
+    Its own index finds every item: nothing but the planted leaks can tell.
+    """
+    whole = gate.nearest
+    as_they_are = {item.input for item in TEST}
+
+    def blind(self: Any, texts: list[Text], at_least: float) -> list[Match | None]:
+        found = whole(self, texts, at_least)
+        if self.name != name:
+            return list(found)
+        return [m if t.input in as_they_are else None for t, m in zip(texts, found, strict=True)]
+
+    monkeypatch.setattr(gate, "nearest", blind)
+    with pytest.raises(LeakageCheckError, match=f"gate {name}: found 0 of"):
+        stage(0)
+    assert not (project / "data/iterations/0/screened").exists()
 
 
 def test_stage_writes_nothing_where_it_cannot_check(project: Path) -> None:

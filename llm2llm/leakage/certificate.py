@@ -1,7 +1,7 @@
 """Certify what the leakage check did, proved and left unchecked; ids and scores, no test text."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from llm2llm.ids import Json, sha256_json
 from llm2llm.leakage.calibration import min_rows
@@ -9,12 +9,34 @@ from llm2llm.leakage.gates import CutGate, LeakageGates
 from llm2llm.leakage.planted import Recall
 from llm2llm.leakage.rouge import rouge_f_at
 from llm2llm.params.dedupe_against_test import DedupeParams
-from llm2llm.records.screened import Kept, Rejected
+from llm2llm.records.screened import Kept
 from llm2llm.records.split import SplitRow
 from llm2llm.tasks.sections import LeakagePolicy
 
-_N_NEAREST = 10
+N_NEAREST = 10
+_GAPS = {
+    "exact": "Copies of short test items in other case, punctuation or look-alike letters",
+    "coverage": "Test items embedded in other text, or in targets",
+    "rouge": "Test items with a few words changed",
+    "masked": "Test items with other numbers and names",
+    "duplicate": "Near-duplicates among the candidates, or of training rows",
+}
 _LENGTHS = (5, 10, 20, 40, 80)  # words for which the certificate spells the cut out
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the candidates; unparsable responses count by gate, not as candidates.
+
+    `nearest` holds the kept ones closest to the test set; `duplicates` says what else they were
+    compared with and from where on they were rejected, null where with nothing.
+    """
+
+    n_candidates: int
+    n_kept: int
+    rejected_by_gate: Mapping[str, int]
+    nearest: Sequence[Json]
+    duplicates: Mapping[str, Json] | None
 
 
 def certify(
@@ -23,36 +45,47 @@ def certify(
     test: Sequence[SplitRow],
     policy: LeakagePolicy,
     params: DedupeParams,
-    n_candidates: int,
-    kept: Sequence[Kept],
-    rejected: Sequence[Rejected],
+    outcome: Outcome,
 ) -> dict[str, Json]:
     """Build the certificate; equal inputs give equal certificates, as it holds no times."""
-    by_gate = Counter(row.gate for row in rejected)
-    n_unparsable = by_gate.get("parse", 0)
+    n_unparsable = outcome.rejected_by_gate.get("parse", 0)
     return {
-        "gate_version": gates.version(params.duplicate_cut),
+        "gate_version": gates.version(duplicate_cut(params)),
         "gates": [_gate(cut_gate, params, recall) for cut_gate in gates.gates],
-        "duplicates": {
-            "against": "the whole set so far, and earlier candidates that are no duplicates",
-            "score": "ROUGE-L F",
-            "rejected_above": params.duplicate_cut,
-        },
+        "duplicates": outcome.duplicates,
         "test_set": {
             "n_items": len(test),
             "sha256": sha256_json([row.example_id for row in test]),
             "found_by_their_own_index": len(test),
         },
         "counts": {
-            "candidates": n_candidates,
+            "candidates": outcome.n_candidates,
             "unparsable_responses": n_unparsable,
-            "kept": len(kept),
-            "rejected_candidates": len(rejected) - n_unparsable,
-            "rejected_by_gate": dict(sorted(by_gate.items())),
+            "kept": outcome.n_kept,
+            "rejected_candidates": sum(outcome.rejected_by_gate.values()) - n_unparsable,
+            "rejected_by_gate": dict(sorted(outcome.rejected_by_gate.items())),
         },
-        "nearest_kept": _nearest(kept),
-        "not_checked": _not_checked(policy),
+        "nearest_kept": outcome.nearest,
+        "not_checked": _not_checked(policy, params, outcome),
     }
+
+
+def duplicate_cut(params: DedupeParams) -> float:
+    """Return the ROUGE-L F that a duplicate exceeds; none does where that gate is off."""
+    return params.duplicate_cut if "duplicate" in params.gates else 1.0
+
+
+def nearest_kept(kept: Sequence[Kept]) -> list[Json]:
+    """List the kept candidates closest to the test set, by id and score."""
+    ordered = sorted(kept, key=lambda row: (-(row.nearest_test_score or 0.0), row.example_id))
+    return [
+        {
+            "example_id": row.example_id,
+            "nearest_test_id": row.nearest_test_id,
+            "rouge_l_f": row.nearest_test_score,
+        }
+        for row in ordered[:N_NEAREST]
+    ]
 
 
 def _gate(cut_gate: CutGate, params: DedupeParams, recall: Mapping[str, Recall]) -> Json:
@@ -87,21 +120,11 @@ def _gate(cut_gate: CutGate, params: DedupeParams, recall: Mapping[str, Recall])
     return entry
 
 
-def _nearest(kept: Sequence[Kept]) -> Json:
-    ordered = sorted(kept, key=lambda row: (-(row.nearest_test_score or 0.0), row.example_id))
-    return [
-        {
-            "example_id": row.example_id,
-            "nearest_test_id": row.nearest_test_id,
-            "rouge_l_f": row.nearest_test_score,
-        }
-        for row in ordered[:_N_NEAREST]
-    ]
-
-
-def _not_checked(policy: LeakagePolicy) -> Json:
-    gaps = [
-        "Paraphrases: a test item told in other words passes, as no gate compares meaning.",
+def _not_checked(policy: LeakagePolicy, params: DedupeParams, outcome: Outcome) -> list[Json]:
+    gaps: list[Json] = [
+        "Paraphrases that the embedding gate's encoder does not see as close to a test item."
+        if "embedding" in params.gates
+        else "Paraphrases: a test item told in other words passes, as no gate compares meaning.",
         "Translations of test items into another language.",
         "Targets: only their n-grams are compared with test items' inputs; answers never are.",
         "What the teacher or the base model saw of the test set in their own training.",
@@ -113,7 +136,14 @@ def _not_checked(policy: LeakagePolicy) -> Json:
         )
     elif not policy.masked:
         gaps.append(
-            "Other numbers and names: the task switches the masked gate off, as another name or "
-            "number makes another item there."
+            "Other numbers and names: the masked gate is off, as in this task another name or "
+            "number makes another item."
         )
+    gaps += [
+        f"{gap}: the gate `{name}` is switched off in params.yaml."
+        for name, gap in _GAPS.items()
+        if name not in params.gates
+    ]
+    if outcome.duplicates is None:
+        gaps.append("Near-duplicates among the candidates themselves, or with training rows.")
     return gaps

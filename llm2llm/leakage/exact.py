@@ -26,16 +26,16 @@ class ExactGate:
         return cls(places)
 
     @property
-    def settings(self) -> dict[str, int]:
+    def settings(self) -> dict[str, int | str]:
         """Return nothing: equal is equal."""
         return {}
 
-    def nearest(self, texts: Sequence[Text]) -> list[Match | None]:
-        """Return the test item that equals each text's input."""
+    def nearest(self, texts: Sequence[Text], at_least: float = 1.0) -> list[Match | None]:
+        """Return the test item that equals each text's input; none scores less than 1."""
         found: list[Match | None] = []
         for text in texts:
             places = [self.places[key] for key in exact_keys(text.input) if key in self.places]
-            found.append(Match(min(places), 1.0) if places else None)
+            found.append(Match(min(places), 1.0) if places and at_least <= 1.0 else None)
         return found
 
 

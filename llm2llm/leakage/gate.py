@@ -29,8 +29,8 @@ class Gate(Protocol):
         """Name the gate as rejected rows and the certificate do."""
 
     @property
-    def settings(self) -> dict[str, int]:
+    def settings(self) -> dict[str, int | str]:
         """Return what else decides its scores."""
 
-    def nearest(self, texts: Sequence[Text]) -> list[Match | None]:
-        """Return the closest test item of each text, the first of equals; None if none is near."""
+    def nearest(self, texts: Sequence[Text], at_least: float) -> list[Match | None]:
+        """Return the closest test item of each text, the first of equals, if it scores so much."""

@@ -8,6 +8,8 @@ from llm2llm.exceptions import LeakageCheckError
 from llm2llm.ids import Json, sha256_json
 from llm2llm.leakage.calibration import Cut, calibrate
 from llm2llm.leakage.coverage import CoverageGate
+from llm2llm.leakage.embedding import EmbeddingGate
+from llm2llm.leakage.encoder import Encode
 from llm2llm.leakage.exact import ExactGate, require_visible
 from llm2llm.leakage.gate import Gate, Match, Text
 from llm2llm.leakage.masking import Masker
@@ -25,6 +27,7 @@ REASONS = {
     "coverage": "holds the word n-grams of a test item",
     "rouge": "has the wording of a test item",
     "masked": "is a test item with other numbers or names",
+    "embedding": "says what a test item says",
 }
 
 
@@ -48,7 +51,7 @@ class CutGate:
         """Return for each text the test item that it is too close to, or None."""
         return [
             match if match is not None and match.score >= self.cut.value else None
-            for match in self.gate.nearest(texts)
+            for match in self.gate.nearest(texts, self.cut.value)
         ]
 
 
@@ -86,8 +89,11 @@ def build_gates(
     seed_inputs: Sequence[str],
     policy: LeakagePolicy,
     params: DedupeParams,
+    encoder: tuple[Encode, str] | None = None,
 ) -> LeakageGates:
     """Index the test set, calibrate the cuts on `rest`, and see that each item finds itself.
+
+    The embedding gate needs an encoder, as `load_encoder` returns it.
 
     Names are learned from test, calibration rows and seeds, none of which changes between
     iterations; so neither does a cut.
@@ -97,31 +103,52 @@ def build_gates(
     exact = ExactGate.of(inputs)
     sample = [Text(row.input, row.target) for row in rest[: params.calibration_rows]]
     clean = [
-        text for text, match in zip(sample, exact.nearest(sample), strict=True) if match is None
+        text
+        for text, match in zip(sample, exact.nearest(sample, 1.0), strict=True)
+        if match is None
     ]
-    measured: list[tuple[Gate, GateCut]] = [
-        (CoverageGate.of(inputs, params.ngram_words), params.coverage),
-        (RougeGate.of("rouge", inputs, words, params.extra_words), params.rouge),
-    ]
+    gates = [CutGate(exact, Cut(1.0, "equality", None, 0))] if "exact" in params.gates else []
+    if "coverage" in params.gates:
+        coverage = CoverageGate.of(inputs, params.ngram_words)
+        gates.append(_calibrated(coverage, params.coverage, clean, params))
+    if "rouge" in params.gates:
+        rouge = RougeGate.of("rouge", inputs, words, params.extra_words)
+        gates.append(_calibrated(rouge, params.rouge, clean, params))
     masker = None
-    if policy.masked and not policy.templated:
+    if "masked" in params.gates and policy.masked and not policy.templated:
         masker = Masker.learn([*inputs, *(text.input for text in clean), *seed_inputs])
         masked = RougeGate.of("masked", inputs, masker.mask, params.extra_words)
-        measured.append((masked, params.masked))
-    gates = [CutGate(exact, Cut(1.0, "equality", None, 0))]
-    for gate, cut in measured:
-        scores = [match.score if match else 0.0 for match in gate.nearest(clean)]
-        calibrated = calibrate(
-            scores,
-            flag_rate=params.flag_rate,
-            default=cut.default,
-            strictest=cut.strictest,
-            loosest=params.loosest,
+        gates.append(_calibrated(masked, params.masked, clean, params))
+    if "embedding" in params.gates:
+        if encoder is None:
+            raise LeakageCheckError(
+                "gate embedding: it is on and no encoder was given, expected the one that "
+                "`dedupe_against_test.embedding` names; nothing was let through"
+            )
+        embedding = EmbeddingGate.of(inputs, *encoder, params.embedding.window_words)
+        gates.append(_calibrated(embedding, params.embedding, clean, params))
+    if not gates:
+        raise LeakageCheckError(
+            f"no gate against the test set is left: `dedupe_against_test.gates` names "
+            f"{', '.join(params.gates)}, and the task has no masked gate; add exact, coverage or "
+            "rouge"
         )
-        gates.append(CutGate(gate, calibrated))
     built = LeakageGates(tuple(gates), masker)
     require_self_found(built, test)
     return built
+
+
+def _calibrated(gate: Gate, cut: GateCut, clean: Sequence[Text], params: DedupeParams) -> CutGate:
+    # Scores below the strictest cut change no cut.
+    found = gate.nearest(clean, cut.strictest)
+    calibrated = calibrate(
+        [match.score if match else 0.0 for match in found],
+        flag_rate=params.flag_rate,
+        default=cut.default,
+        strictest=cut.strictest,
+        loosest=params.loosest,
+    )
+    return CutGate(gate, calibrated)
 
 
 def require_self_found(gates: LeakageGates, test: Sequence[SplitRow]) -> None:

@@ -19,15 +19,15 @@ _LOOK_ALIKES = dict(zip(_PAIRS.split()[::2], _PAIRS.split()[1::2], strict=True))
 _INVISIBLE_LETTERS = "\u115f\u1160"  # Hangul fillers; the other two become these under NFKD
 
 # Scripts written without spaces between words: each character counts as a word.
-_UNSPACED = (
+UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Myanmar, Khmer
     "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"  # kana, Han
 )
 WORD = re.compile(
     r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)"  # 1,000,000.5
     r"|\d+\.\d+"
-    rf"|(?=[{_UNSPACED}])[^\W_]"
-    rf"|(?:(?![{_UNSPACED}])[^\W_])+"
+    rf"|(?=[{UNSPACED}])[^\W_]"
+    rf"|(?:(?![{UNSPACED}])[^\W_])+"
 )
 _NO_LETTER = re.compile(r"[\W_]+")
 

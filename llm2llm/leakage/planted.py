@@ -7,7 +7,7 @@ from itertools import chain, islice
 from llm2llm.exceptions import LeakageCheckError
 from llm2llm.leakage.gate import Text
 from llm2llm.leakage.gates import CutGate, LeakageGates
-from llm2llm.leakage.rewrites import disguised, embedded, renamed, reworded
+from llm2llm.leakage.rewrites import disguised, embedded, in_a_window, renamed, reworded
 from llm2llm.records.split import SplitRow
 
 
@@ -67,9 +67,11 @@ def _rewrite(gates: LeakageGates, cut_gate: CutGate, item: SplitRow) -> Text | N
     if gate.name == "coverage":
         return embedded(item.input, variant)
     if gate.name == "rouge":
-        return reworded(item.input, variant, cut_gate.cut.value, gate.settings["extra_words"])
+        return reworded(item.input, variant, cut_gate.cut.value, int(gate.settings["extra_words"]))
     if gate.name == "masked" and gates.masker is not None:
         return renamed(item.input, variant, gates.masker)
+    if gate.name == "embedding":
+        return in_a_window(item.input, variant, int(gate.settings["window_words"]))
     raise LeakageCheckError(
         f"gate {gate.name}: no planted leak is known for it, expected one for each gate"
     )

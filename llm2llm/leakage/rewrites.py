@@ -2,6 +2,7 @@
 
 import unicodedata
 
+from llm2llm.leakage.embedding import n_pieces, stride
 from llm2llm.leakage.gate import Text
 from llm2llm.leakage.masking import NAME, NUMBER_WORDS, Masker
 from llm2llm.leakage.normalize import WORD, fold, words
@@ -87,6 +88,16 @@ def renamed(item: str, variant: int, masker: Masker) -> Text | None:
             continue
         changed = changed[: token.start] + other + changed[token.end :]
     return Text(changed, "") if changed != folded else None
+
+
+def in_a_window(item: str, variant: int, window_words: int) -> Text | None:
+    """Put the item at the end of so much text that a window holds it and nothing else."""
+    step = stride(window_words)
+    text = item.strip()
+    if not step <= n_pieces(text) <= window_words:
+        return None
+    filler = [_NONSENSE[(variant + n) % len(_NONSENSE)] for n in range((3 + variant % 3) * step)]
+    return Text(f"{' '.join(filler)} {text}", "")
 
 
 def _next_digit(character: str) -> str:

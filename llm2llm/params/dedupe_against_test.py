@@ -1,12 +1,13 @@
 """Section `dedupe_against_test`: which candidates are too close to test or to training rows."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from llm2llm.params.section import Section
 
 Share = Annotated[float, Field(gt=0, le=1)]
+GateName = Literal["exact", "coverage", "rouge", "masked", "embedding", "duplicate"]
 
 
 class GateCut(Section):
@@ -16,18 +17,32 @@ class GateCut(Section):
     strictest: Share
 
 
+class EmbeddingGateParams(GateCut):
+    """The cut of a cosine, and whose: a model folder, a hub id, or `packaged`.
+
+    Longer texts are compared in windows of `window_words`; null: nine in ten test items fit.
+    """
+
+    encoder: str
+    revision: str | None
+    window_words: Annotated[int, Field(ge=1)] | None
+
+
 class DedupeParams(Section):
     """Cuts are shares from 0 to 1: the lower, the more is rejected.
 
-    `loosest` bounds what calibration may set; `extra_words` lowers the cut of both ROUGE-L gates
-    for short texts; `duplicate_cut` must be exceeded, the others reached.
+    `gates` are those that are on; their order is not the user's to choose. `loosest` bounds what
+    calibration may set; `extra_words` lowers the cut of both ROUGE-L gates for short texts;
+    `duplicate_cut` must be exceeded, the others reached.
     """
 
+    gates: list[GateName]
     ngram_words: Annotated[int, Field(ge=1)]
     extra_words: Annotated[int, Field(ge=0)]
     coverage: GateCut
     rouge: GateCut
     masked: GateCut
+    embedding: EmbeddingGateParams
     loosest: Share
     flag_rate: Annotated[float, Field(gt=0, lt=1)]
     calibration_rows: Annotated[int, Field(ge=0)]
@@ -36,11 +51,13 @@ class DedupeParams(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> "DedupeParams":
-        for name in ("coverage", "rouge", "masked"):
+        for name in ("coverage", "rouge", "masked", "embedding"):
             cut = getattr(self, name)
             if not cut.strictest <= cut.default <= self.loosest:
                 raise ValueError(
                     f"{name}: strictest ({cut.strictest}) <= default ({cut.default}) <= loosest "
                     f"({self.loosest})"
                 )
+        if not set(self.gates) - {"duplicate"}:
+            raise ValueError("gates: at least one against the test set, e.g. exact")
         return self

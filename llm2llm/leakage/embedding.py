@@ -1,0 +1,93 @@
+"""Find the test item closest in meaning, in a whole text or in any stretch of a long one."""
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from llm2llm.leakage.encoder import Encode, Vectors
+from llm2llm.leakage.gate import Match, Text
+from llm2llm.leakage.normalize import UNSPACED
+
+_PIECE = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+_BLOCK = 4_000_000  # products at a time: 16 MB
+_TEXTS = 2_000  # encoded at a time, with their windows
+_COVERED = 0.9  # a window is as long as nine in ten test items
+_DIGITS = 4  # of a score: what threads and batches change lies below
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingGate:
+    """The test items' vectors; every product with them is computed, so none is missed."""
+
+    encode: Encode
+    weights_sha256: str
+    vectors: Vectors
+    window_words: int
+    name = "embedding"
+
+    @classmethod
+    def of(
+        cls, inputs: Sequence[str], encode: Encode, weights_sha256: str, window_words: int | None
+    ) -> "EmbeddingGate":
+        """Encode the test items; without `window_words` nine in ten of them fit into a window."""
+        if window_words is None:
+            lengths = [n_pieces(text) for text in inputs]
+            window_words = max(1, int(np.quantile(lengths, _COVERED)))
+        return cls(encode, weights_sha256, encode(inputs), window_words)
+
+    @property
+    def settings(self) -> dict[str, int | str]:
+        """Return the window and which encoder it is."""
+        return {"window_words": self.window_words, "encoder_sha256": self.weights_sha256}
+
+    def nearest(self, texts: Sequence[Text], at_least: float = 0.0) -> list[Match | None]:
+        """Return the test item with the highest cosine, of the whole input or of any window."""
+        found: list[Match | None] = []
+        for start in range(0, len(texts), _TEXTS):
+            parts = [windows(t.input, self.window_words) for t in texts[start : start + _TEXTS]]
+            best = self._best([part for each in parts for part in each])
+            for each in parts:
+                of_text = itertools.islice(best, len(each))
+                match = max(of_text, key=lambda match: (match.score, -match.reference))
+                found.append(match if match.score > 0 and match.score >= at_least else None)
+        return found
+
+    def _best(self, parts: Sequence[str]) -> Iterator[Match]:
+        vectors = self.encode(parts)
+        step = max(1, _BLOCK // len(self.vectors))
+        for start in range(0, len(vectors), step):
+            scores = np.round(vectors[start : start + step] @ self.vectors.T, _DIGITS)
+            places = scores.argmax(axis=1)
+            for row, place in zip(scores, places.tolist(), strict=True):
+                yield Match(place, float(row[place]))
+
+
+def windows(text: str, window_words: int) -> list[str]:
+    """Return the text and, of a longer one, all windows, each beginning half a window later.
+
+    The last window may have half the words. In scripts without spaces characters count.
+    """
+    pieces = list(_PIECE.finditer(text))
+    if len(pieces) <= window_words:
+        return [text]
+    step = stride(window_words)
+    return [
+        text,
+        *(
+            text[pieces[start].start() : pieces[min(start + window_words, len(pieces)) - 1].end()]
+            for start in range(0, len(pieces) - step + 1, step)
+        ),
+    ]
+
+
+def n_pieces(text: str) -> int:
+    """Count the words by which windows go."""
+    return len(_PIECE.findall(text))
+
+
+def stride(window_words: int) -> int:
+    """Return by how many words windows are shifted."""
+    return max(1, window_words // 2)
