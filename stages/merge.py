@@ -12,6 +12,7 @@ from llm2llm.records.responses import Response
 from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.state import SeedState
 from llm2llm.stage import run_iteration, say
+from llm2llm.streaming import RecordFile
 
 FILES = (
     "student/manifest.json",
@@ -28,16 +29,16 @@ def main(iteration: int) -> None:
     """Write data/sets/i+1/."""
     folder = Path(f"data/iterations/{iteration}")
     here = Path(f"data/sets/{iteration}")
-    examples = read_records(here / "examples.parquet", Example)
+    examples = RecordFile(here / "examples.parquet", Example)
     states = read_records(here / "state.parquet", SeedState)
     done = Iteration(
         iteration=iteration,
         checkpoint=read_json(folder / "student/manifest.json")["checkpoint_sha256"],
-        predictions=read_records(folder / "predictions.parquet", Prediction),
-        errors=read_records(folder / "errors.parquet", SeedError),
-        responses=read_records(folder / "responses.parquet", Response),
-        kept=read_records(folder / "screened/kept.parquet", Kept),
-        rejected=read_records(folder / "screened/rejected.parquet", Rejected),
+        predictions=RecordFile(folder / "predictions.parquet", Prediction),
+        errors=RecordFile(folder / "errors.parquet", SeedError),
+        responses=RecordFile(folder / "responses.parquet", Response),
+        kept=RecordFile(folder / "screened/kept.parquet", Kept),
+        rejected=RecordFile(folder / "screened/rejected.parquet", Rejected),
     )
     merged, advanced = merge(examples, states, done)
     history = read_json(here / "history.json")
@@ -48,7 +49,8 @@ def main(iteration: int) -> None:
         write_records(target / "examples.parquet", Example, merged)
         write_records(target / "state.parquet", SeedState, advanced)
         write_json(target / "history.json", {"iterations": [*history["iterations"], entry]})
-    say(f"merge {iteration}: {len(examples)} + {len(done.kept)} = {len(merged)} examples")
+    n_examples, n_kept = len(examples), len(done.kept)
+    say(f"merge {iteration}: {n_examples} + {n_kept} = {n_examples + n_kept} examples")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,16 @@
 """What is collected: data or packages that the project does not ship have a suite of their own.
 
-tests/real needs data (`make real`), tests/with_vllm an environment with vLLM (`make test-vllm`).
+tests/real needs data (`make real`), tests/with_vllm an environment with vLLM (`make test-vllm`),
+tests/bundle one with readers of data sets and trainers (`make test-bundle`).
 """
 
 import os
 
-_SUITES = {"real": "REAL_DATA", "with_vllm": "TEST_VLLM"}
+from hypothesis import settings
+
+_SUITES = {"real": "REAL_DATA", "with_vllm": "TEST_VLLM", "bundle": "TEST_BUNDLE"}
 collect_ignore = [suite for suite, variable in _SUITES.items() if not os.environ.get(variable)]
+
+# A busy machine is no fault of the code: no example may fail by the time it takes.
+settings.register_profile("llm2llm", deadline=None)
+settings.load_profile("llm2llm")

@@ -1,11 +1,13 @@
 """A small, fully consistent made-up run, written with the records and the merge of real ones."""
 
+import shutil
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from llm2llm.files import read_json, write_json, write_records
 from llm2llm.grading import seed_errors
-from llm2llm.ids import canonical_json, example_id, sha256_file, sha256_json
+from llm2llm.ids import Json, canonical_json, example_id, sha256_file, sha256_json
 from llm2llm.merging import Iteration, history_entry, merge
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
@@ -22,10 +24,45 @@ task: task.yaml
 report:
   n_examples_shown: 4
   n_closest_shown: 5
+base_model: {model: embedded}
+subsample: {train: train.jsonl}
+teacher_batch: {backend: symbolic, solves: 0}
+dedupe_against_test:
+  gates: [exact, coverage, rouge, masked, duplicate]
+  ngram_words: 5
+  extra_words: 2
+  coverage: {default: 0.5, strictest: 0.5}
+  rouge: {default: 0.85, strictest: 0.7}
+  masked: {default: 0.9, strictest: 0.85}
+  embedding: {default: 0.9, strictest: 0.8, encoder: packaged, revision: null, window_words: null}
+  loosest: 0.95
+  flag_rate: 0.005
+  calibration_rows: 0
+  duplicate_cut: 0.95
+  n_planted: 5
 export:
-  formats: [parquet, chat]
+  name: made-up
+  version: 1.2.3
+  formats: [parquet, chat, prompt_completion, alpaca, sharegpt]
+  augmented_only: false
   rejected_text_below: 0.7
+  card:
+    seeds_file: train.jsonl
+    title: A made-up run
+    description: Rows that tests made up.
+    language: en
+    task_category: text-generation
+    license: mit
+    license_url: https://opensource.org/license/mit
+    seeds_source: tests
+    seeds_license: mit
+    teacher_terms: {teacher-1: none}
+    creator: The tests
+    url: https://example.org/made-up
+    date_published: "2026-01-31"
+    citation: null
 """
+TASK = Path(__file__).resolve().parent.parent / "llm2llm" / "tasks" / "gsm8k.yaml"
 
 # Per seed, what students 0, 1 and 2 make of it.
 VERDICTS = (
@@ -82,7 +119,8 @@ def make_run(
     """
     made = Made(root)
     root.mkdir(exist_ok=True)
-    (root / "params.yaml").write_text(PARAMS.format(n=n_iterations), encoding="utf-8")
+    (root / "params.yaml").write_text(PARAMS.replace("{n}", str(n_iterations)), encoding="utf-8")
+    shutil.copy(TASK, root / "task.yaml")
     write_json(root / "data/plan.json", {})
     write_json(root / "data/base/base.json", {})
     seeds = [
@@ -111,13 +149,14 @@ def make_run(
         write_records(folder / "responses.parquet", Response, responses)
         write_records(folder / "screened/kept.parquet", Kept, kept)
         write_records(folder / "screened/rejected.parquet", Rejected, rejected)
-        certificate = {"gates": [{"gate": "exact"}, {"gate": "rouge"}]}
+        certificate = _certificate(tests, kept, rejected)
         write_json(folder / "screened/certificate.json", certificate)
         done = Iteration(i, checkpoint, predictions, errors, responses, kept, rejected)
         files = {f"data/iterations/{i}/{name}": sha256_file(folder / name) for name in FILES}
         set_sha256 = sha256_file(root / f"data/sets/{i}/examples.parquet")
         entry = history_entry(len(examples), set_sha256, files, done)
-        examples, states = merge(examples, states, done)
+        merged, states = merge(examples, states, done)
+        examples = list(merged)
         history = read_json(root / f"data/sets/{i}/history.json")["iterations"]
         _write_set(root, i + 1, examples, states, [*history, entry])
     last = root / f"data/iterations/{n_iterations}"
@@ -176,7 +215,8 @@ def _answers(
     else:
         ask = {1: "answered", 2: "answered", 4: "failed"}
     for k in ask:
-        made.requests[f"{iteration}/{k}"] = f"rq-{iteration}{k}" + "0" * 12
+        request = _request(iteration, k, hostile)
+        made.requests[f"{iteration}/{k}"] = "rq-" + sha256_json(request)
     responses = [_response(made, iteration, k, status, hostile) for k, status in ask.items()]
     request = {k: made.requests[f"{iteration}/{k}"] for k in ask}
     if iteration == 0:
@@ -210,12 +250,43 @@ def _answers(
     return responses, kept, [unparsable, duplicate]
 
 
-def _response(made: Made, iteration: int, k: int, status: str, hostile: str) -> Response:
-    answered = status == "answered"
-    messages = [
+def _request(iteration: int, k: int, hostile: str) -> dict[str, Json]:
+    messages: list[Json] = [
         {"role": "system", "content": "You write problems."},
         {"role": "user", "content": f"Seed {k} {hostile}"},
     ]
+    return {"messages": messages, "draw": iteration}
+
+
+def _certificate(
+    tests: list[SplitRow], kept: list[Kept], rejected: list[Rejected]
+) -> dict[str, Json]:
+    """Certify with the fields that readers of a run look at."""
+    by_gate = Counter(row.gate for row in rejected)
+    n_unparsable = by_gate["parse"]
+    return {
+        "gate_version": "v1",
+        "gates": [
+            {"gate": "exact", "rejected_from": 1.0, "planted_leaks": {"planted": 4, "found": 4}},
+            {"gate": "rouge", "rejected_from": 0.85, "planted_leaks": {"planted": 4, "found": 4}},
+        ],
+        "test_set": {
+            "n_items": len(tests),
+            "sha256": sha256_json([row.example_id for row in tests]),
+        },
+        "counts": {
+            "candidates": len(kept) + len(rejected) - n_unparsable,
+            "unparsable_responses": n_unparsable,
+            "kept": len(kept),
+            "rejected_candidates": len(rejected) - n_unparsable,
+            "rejected_by_gate": dict(sorted(by_gate.items())),
+        },
+        "not_checked": ["Paraphrases."],
+    }
+
+
+def _response(made: Made, iteration: int, k: int, status: str, hostile: str) -> Response:
+    answered = status == "answered"
     return Response(
         request_id=made.requests[f"{iteration}/{k}"],
         seed_id=made.seeds[k],
@@ -227,7 +298,7 @@ def _response(made: Made, iteration: int, k: int, status: str, hostile: str) -> 
         text=f"raw answer for {k} {hostile}" if answered else None,
         finish_reason="stop" if answered else None,
         failure=None if answered else "content policy",
-        request=canonical_json({"messages": messages}),
+        request=canonical_json(_request(iteration, k, hostile)),
         prompt_sha256="ab" * 32,
         teacher=f"teacher-1 {hostile}" if answered else None,
         n_prompt_tokens=100 if answered else None,

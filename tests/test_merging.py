@@ -1,10 +1,12 @@
 """Merging: nothing is lost, doubled or invented."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from llm2llm.exceptions import CountError
+from llm2llm.files import write_records
 from llm2llm.merging import Iteration, history_entry, merge
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
@@ -12,6 +14,7 @@ from llm2llm.records.predictions import Prediction
 from llm2llm.records.responses import Response
 from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.state import SeedState
+from llm2llm.streaming import RecordFile
 
 SEEDS = [
     Example(f"s{i}", "seed", f"s{i}", f"in {i}", "1", None, None, None, None, None, None, None)
@@ -60,7 +63,8 @@ DONE = Iteration(1, "c1", PREDICTIONS, ERRORS, RESPONSES, KEPT, REJECTED)
 
 def test_a_kept_example_carries_its_whole_lineage() -> None:
     """Seed, iteration, wrong text, checkpoint, request, teacher and gate stand in the example."""
-    merged, states = merge(SEEDS, STATES, DONE)
+    found, states = merge(SEEDS, STATES, DONE)
+    merged = list(found)
     assert merged[:3] == SEEDS
     assert merged[3] == Example(
         "x0", "augmented", "s0", "new", "1", 1, "7", "c1", "r0", "p", "t", "v1"
@@ -72,10 +76,38 @@ def test_a_kept_example_carries_its_whole_lineage() -> None:
     ]
 
 
+def test_files_are_merged_as_lists_are(tmp_path: Path) -> None:
+    """Rows read a batch at a time give the same set, states and history."""
+    rows = {
+        "predictions": (Prediction, PREDICTIONS),
+        "errors": (SeedError, ERRORS),
+        "responses": (Response, RESPONSES),
+        "kept": (Kept, KEPT),
+        "rejected": (Rejected, REJECTED),
+    }
+    files = {}
+    for name, (record, values) in rows.items():
+        write_records(tmp_path / f"{name}.parquet", record, values)
+        files[name] = RecordFile(tmp_path / f"{name}.parquet", record)
+    write_records(tmp_path / "examples.parquet", Example, SEEDS)
+    done = replace(DONE, **files)
+    merged, states = merge(RecordFile(tmp_path / "examples.parquet", Example), STATES, done)
+    expected, expected_states = merge(SEEDS, STATES, DONE)
+    assert (list(merged), states) == (list(expected), expected_states)
+    assert history_entry(3, "h", {}, done) == history_entry(3, "h", {}, DONE)
+
+
+def test_a_set_with_a_doubled_example_is_not_merged() -> None:
+    """An example that stands twice already is named, though nothing is added."""
+    done = Iteration(1, "c1", PREDICTIONS, [], [], [], [])
+    with pytest.raises(CountError, match="example s0 would stand twice"):
+        merge([*SEEDS, SEEDS[0]], STATES, done)
+
+
 def test_nothing_to_add_changes_no_example() -> None:
     """With no error and no response the set passes through as it is."""
     done = Iteration(1, "c1", PREDICTIONS, [], [], [], [])
-    assert merge(SEEDS, STATES, done)[0] == SEEDS
+    assert list(merge(SEEDS, STATES, done)[0]) == SEEDS
 
 
 @pytest.mark.parametrize(
@@ -89,6 +121,7 @@ def test_nothing_to_add_changes_no_example() -> None:
         ({"kept": [replace(KEPT[0], seed_id="s2")]}, "is not of seed s2"),
         ({"kept": [KEPT[0], KEPT[0]]}, "would stand twice"),
         ({"kept": [replace(KEPT[0], example_id="s1")]}, "would stand twice"),
+        ({"kept": [replace(KEPT[0], request_id="r9")]}, "differing: r0, r9"),
         ({"predictions": PREDICTIONS[1:]}, "not of this set's seeds"),
         ({"predictions": [PREDICTIONS[1], PREDICTIONS[0], *PREDICTIONS[2:]]}, "in their order"),
     ],

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 # What must be equal, byte for byte, between two runs with the same params.
@@ -155,3 +156,25 @@ def cut(source: Path, target: Path, n: int) -> None:
     """Keep the first n lines of a file."""
     lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
     target.write_text("".join(lines[:n]), encoding="utf-8")
+
+
+def small(folder: Path, server: Server) -> Project:
+    """Make a project whose run takes a minute: a barely trained student, few rows."""
+    project = make_project(folder)
+    raw = project.root / "data/raw/quickstart"
+    for name, n in (("train", 60), ("test", 12)):
+        cut(raw / f"{name}.jsonl", raw / f"{name}_small.jsonl", n)
+    project.set_params(
+        iterations=1,
+        base_model={"n_tokens": 20_000, "threads": 1},
+        subsample={
+            "train": "data/raw/quickstart/train_small.jsonl",
+            "test": "data/raw/quickstart/test_small.jsonl",
+            "n_seeds": 10,
+        },
+        train_iter={"epochs": 6, "threads": 1},
+        predict={"max_new_tokens": 40, "threads": 1},
+        teacher_batch={"backend": "openai", "openai": {"base_url": server.url, "random_seed": 1}},
+        runtime={"teacher_concurrency": 2, "checkpoint_every_steps": 1},
+    )
+    return project

@@ -6,11 +6,10 @@ import shutil
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from project import Project, copy_project, cut, kill_group, make_project, wait_for
+from project import Project, kill_group, small, wait_for
 from server import Server
 
 from llm2llm.files import read_records
@@ -19,50 +18,6 @@ from llm2llm.records.examples import Example
 from llm2llm.records.responses import Response
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline"), pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve a teacher for all runs of this session: the same address gives the same requests."""
-    running = Server(tmp_path_factory.mktemp("server"), "gsm8k")
-    yield running
-    running.stop()
-
-
-def small(folder: Path, server: Server) -> Project:
-    """Make a project whose run takes a minute: a barely trained student, few rows."""
-    project = make_project(folder)
-    raw = project.root / "data/raw/quickstart"
-    for name, n in (("train", 60), ("test", 12)):
-        cut(raw / f"{name}.jsonl", raw / f"{name}_small.jsonl", n)
-    project.set_params(
-        iterations=1,
-        base_model={"n_tokens": 20_000, "threads": 1},
-        subsample={
-            "train": "data/raw/quickstart/train_small.jsonl",
-            "test": "data/raw/quickstart/test_small.jsonl",
-            "n_seeds": 10,
-        },
-        train_iter={"epochs": 6, "threads": 1},
-        predict={"max_new_tokens": 40, "threads": 1},
-        teacher_batch={"backend": "openai", "openai": {"base_url": server.url, "random_seed": 1}},
-        runtime={"teacher_concurrency": 2, "checkpoint_every_steps": 1},
-    )
-    return project
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Project:
-    """Run a small project to its end, undisturbed."""
-    project = small(tmp_path_factory.mktemp("finished") / "p", server)
-    project.repro()
-    return project
-
-
-@pytest.fixture
-def again(finished: Project, tmp_path: Path) -> Project:
-    """Give a copy of the finished project, to be changed."""
-    return copy_project(finished, tmp_path / "p")
 
 
 def ran(output: str) -> list[str]:
@@ -212,10 +167,13 @@ def test_beyond_the_pool_is_told_in_one_sentence(again: Project) -> None:
 
 
 def test_the_teachers_params_concern_the_teacher_only(again: Project) -> None:
-    """A teacher's param re-runs nothing before teacher-batch; flipping it back runs nothing."""
+    """A teacher's param re-runs nothing before teacher-batch; flipping it back runs nothing.
+
+    The bundle hands the params on, so it is exported again.
+    """
     again.set_params(teacher_batch={"attempts": 2})
     first = ran(again.repro())
-    assert [name for name in first if name != "plan"] == ["teacher-batch@0"]
+    assert [name for name in first if name != "plan"] == ["teacher-batch@0", "export"]
     again.set_params(teacher_batch={"attempts": 3})
     assert ran(again.repro()) == []
 

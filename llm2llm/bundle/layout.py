@@ -1,0 +1,51 @@
+"""Which files a bundle has, and what each of them is."""
+
+from llm2llm.bundle.records import (
+    ExportedError,
+    ExportedKept,
+    ExportedRejection,
+    ExportedRequest,
+    ExportedResponse,
+    ExportedSeed,
+)
+from llm2llm.records.examples import Example
+
+# Counts up when a reader of earlier bundles would misread a new one.
+SCHEMA = 1
+
+MANIFEST = "manifest.json"
+CARD = "README.md"
+CROISSANT = "croissant.json"
+HISTORY = "history.json"
+PARAMS = "params.json"
+DATASET_INFO = "dataset_info.json"
+DATASET = "dataset.parquet"
+SEEDS = "lineage/seeds.parquet"
+ERRORS = "lineage/errors.parquet"
+REQUESTS = "lineage/requests.parquet"
+RESPONSES = "lineage/responses.parquet"
+KEPT = "lineage/kept.parquet"
+REJECTED = "rejected.parquet"
+
+TABLES: dict[str, type] = {
+    DATASET: Example,
+    SEEDS: ExportedSeed,
+    ERRORS: ExportedError,
+    REQUESTS: ExportedRequest,
+    RESPONSES: ExportedResponse,
+    KEPT: ExportedKept,
+    REJECTED: ExportedRejection,
+}
+
+# The forms for training, by their names in `export.formats`.
+FORMS = {
+    "chat": "chat.jsonl",
+    "prompt_completion": "prompt_completion.jsonl",
+    "alpaca": "alpaca.jsonl",
+    "sharegpt": "sharegpt.jsonl",
+}
+
+
+def certificate(iteration: int) -> str:
+    """Name the leakage certificate of one iteration."""
+    return f"certificates/{iteration}.json"

@@ -1,0 +1,87 @@
+"""manifest.json of a bundle: what it is, every file's hash, and what the counts must be."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from llm2llm.bundle.layout import MANIFEST, SCHEMA
+from llm2llm.exceptions import DataError
+from llm2llm.files import read_json
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class File(_Part):
+    """One file; `rows` stands for tables and forms."""
+
+    sha256: str
+    bytes: int
+    rows: int | None = None
+
+
+class Counts(_Part):
+    """How many rows there are, and how many of them without their text."""
+
+    examples: int
+    seeds: int
+    augmented: int
+    kept: int
+    rejected: int
+    rejected_without_text: int
+    errors: int
+    errors_without_text: int
+    requests: int
+    requests_without_text: int
+    responses: int
+    responses_without_text: int
+
+
+class LeftOut(_Part):
+    """An example of the set that is not handed on, and the test item or seed that it holds."""
+
+    example_id: str
+    holds: str
+
+
+class Manifest(_Part):
+    """The whole file; `set` is the number of the exported set."""
+
+    schema_: int
+    name: str
+    version: str
+    set: int
+    augmented_only: bool
+    formats: list[str]
+    counts: Counts
+    files: dict[str, File]
+    set_sha256: str
+    history_sha256: str
+    certificates: dict[str, str]
+    left_out: list[LeftOut]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a bundle's manifest; raises DataError where it cannot be one of this schema."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise DataError(
+            f"{path}: no such file; expected the folder of a bundle, whose manifest is written"
+            " last: without it the bundle is not whole; get it again"
+        )
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise DataError(f"{path}: found {type(values).__name__}, expected an object")
+    schema = values.get("schema")
+    if schema != SCHEMA:
+        raise DataError(
+            f"{path}: field schema: found {schema!r}, this version of llm2llm reads {SCHEMA};"
+            " install the version that wrote the bundle, or a newer one"
+        )
+    try:
+        return Manifest.model_validate({**values, "schema_": schema})
+    except ValidationError as failure:
+        first = failure.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path}: field {where}: {first['msg'].lower()}; get it again") from None

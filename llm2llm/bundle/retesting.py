@@ -1,0 +1,176 @@
+"""Put a bundle's examples through the leakage gates again, against a test set of one's own."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from llm2llm.bundle import layout
+from llm2llm.exceptions import DataError
+from llm2llm.files import read_json
+from llm2llm.ids import example_id, sha256_json
+from llm2llm.leakage.gate import Text
+from llm2llm.leakage.gates import LeakageGates, build_gates
+from llm2llm.params.dedupe_against_test import DedupeParams
+from llm2llm.records.examples import Example
+from llm2llm.records.split import SplitRow
+from llm2llm.streaming import RecordFile
+from llm2llm.tasks.sections import LeakagePolicy
+
+_CHUNK = 200
+_N_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """An example that a gate stops, and the line of the test file that it is too close to."""
+
+    example_id: str
+    origin: str
+    gate: str
+    test_line: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retest:
+    """What the gates found; `same_test_set` says that the certificates are of this very file.
+
+    Seeds are real rows, which may be close to a test item by chance: only those that are one
+    count as leaks, the others under `n_seeds_near`. `leaks` names the first.
+    """
+
+    n_test_items: int
+    same_test_set: bool
+    cuts: dict[str, float]
+    n_examples: int
+    n_leaks: int
+    n_seeds_near: int
+    leaks: list[Leak]
+
+
+def retest(folder: Path, test: Path, input_field: str | None, target_field: str | None) -> Retest:
+    """Compare every example of a bundle with every row of a test file.
+
+    Fields are those of the bundle's task unless named. Cuts are the certified ones. Raises
+    DataError where the test file or the bundle's params cannot be used.
+    """
+    params = read_json(folder / layout.PARAMS)
+    fields = params.get("task_file", {}).get("fields", {})
+    rows = _read_test(
+        test, input_field or fields.get("input"), target_field or fields.get("target")
+    )
+    certificates = sorted((folder / "certificates").glob("*.json"), key=lambda path: int(path.stem))
+    certified = read_json(certificates[-1]) if certificates else {}
+    gates = _gates(folder, rows, params, certified)
+    examples = RecordFile(folder / layout.DATASET, Example)
+    leaks: list[Leak] = []
+    n_leaks = n_near = 0
+    for leak in _flagged(gates, examples, rows):
+        if leak.origin == "seed" and leak.gate != "exact":
+            n_near += 1
+            continue
+        n_leaks += 1
+        if len(leaks) < _N_NAMED:
+            leaks.append(leak)
+    ids = sha256_json([row.example_id for row in rows])
+    return Retest(
+        n_test_items=len(rows),
+        same_test_set=certified.get("test_set", {}).get("sha256") == ids,
+        cuts={cut_gate.gate.name: cut_gate.cut.value for cut_gate in gates.gates},
+        n_examples=len(examples),
+        n_leaks=n_leaks,
+        n_seeds_near=n_near,
+        leaks=leaks,
+    )
+
+
+def _flagged(
+    gates: LeakageGates, examples: RecordFile[Example], rows: list[SplitRow]
+) -> Iterator[Leak]:
+    source = iter(examples)
+    while chunk := list(islice(source, _CHUNK)):
+        flags = gates.check([Text(example.input, example.target) for example in chunk])
+        for example, flag in zip(chunk, flags, strict=True):
+            if flag is not None:
+                line = rows[flag.reference].source_row
+                yield Leak(example.example_id, example.origin, flag.gate, line, flag.score)
+
+
+def _gates(
+    folder: Path, rows: list[SplitRow], params: Mapping[str, Any], certified: Mapping[str, Any]
+) -> LeakageGates:
+    """Build the gates as screening does, then set the cuts that its certificate names.
+
+    There are no unused rows to calibrate with; where nothing is certified the defaults stand.
+    """
+    try:
+        settings = DedupeParams.model_validate(params.get("dedupe_against_test"))
+        policy = LeakagePolicy.model_validate(params.get("task_file", {}).get("leakage"))
+    except ValidationError as failure:
+        raise DataError(
+            f"{folder / layout.PARAMS}: the leakage check's params do not hold ({failure}); another"
+            " version of llm2llm wrote the bundle: install that one"
+        ) from None
+    seeds = [
+        example.input
+        for example in RecordFile(folder / layout.DATASET, Example)
+        if example.origin == "seed"
+    ]
+    gates = build_gates(rows, [], seeds, policy, settings)
+    cuts = {gate.get("gate"): gate.get("rejected_from") for gate in certified.get("gates", [])}
+    return replace(
+        gates,
+        gates=tuple(
+            replace(each, cut=replace(each.cut, value=cuts.get(each.gate.name, each.cut.value)))
+            for each in gates.gates
+        ),
+    )
+
+
+def _read_test(path: Path, input_field: str | None, target_field: str | None) -> list[SplitRow]:
+    """Read a test file: JSON lines or Parquet; a target is not needed."""
+    if input_field is None:
+        raise DataError("the bundle names no input field; say which: --input-field NAME")
+    rows = []
+    for line, value in _values(path):
+        text = value.get(input_field) if isinstance(value, dict) else None
+        if not isinstance(text, str) or not text.strip():
+            known = ", ".join(value) if isinstance(value, dict) else type(value).__name__
+            raise DataError(
+                f"{path}:{line}: field `{input_field}`: no text there, found {known};"
+                " --input-field NAME names another"
+            )
+        found = value.get(target_field) if target_field else None
+        target = found if isinstance(found, str) else ""
+        rows.append(SplitRow(example_id(text, target), text, target, "", line))
+    if not rows:
+        raise DataError(f"{path}: empty, expected at least one test row")
+    return rows
+
+
+def _values(path: Path) -> Iterator[tuple[int, Any]]:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; expected your test rows, JSON lines or Parquet")
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        try:
+            yield from enumerate(pq.read_table(path).to_pylist(), start=1)
+        except (ValueError, OSError) as failure:
+            raise DataError(f"{path}: cannot be read as Parquet ({failure})") from None
+        return
+    with path.open("rb") as stream:
+        for line, raw in enumerate(stream, start=1):
+            if not raw.strip():
+                continue
+            try:
+                yield line, json.loads(raw.decode("utf-8-sig" if line == 1 else "utf-8"))
+            except ValueError as failure:
+                raise DataError(
+                    f"{path}:{line}: not JSON ({failure}); expected one object on each line"
+                ) from None

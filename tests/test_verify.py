@@ -1,0 +1,447 @@
+"""`llm2llm verify`: a sound bundle holds, and whatever was tampered with is named."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from finished_run import TEST_INPUTS, Made, make_run
+from typer.testing import CliRunner, Result
+
+from llm2llm.bundle import layout
+from llm2llm.bundle.archive import opened, write_archive
+from llm2llm.bundle.verifying import verify
+from llm2llm.cli.main import app
+from llm2llm.exceptions import DataError
+from llm2llm.files import read_json, read_records, write_json, write_records
+from llm2llm.ids import sha256_file
+
+STAGE = Path(__file__).resolve().parent.parent / "stages" / "export.py"
+# What a receiver gets with `pip install llm2llm`; all else must not be needed.
+EXTRAS = [
+    *("torch", "transformers", "peft", "accelerate", "dvc", "openai", "tenacity"),
+    *("matplotlib", "vllm", "datasets"),
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Make and export one run."""
+    made = make_run(tmp_path_factory.mktemp("run"))
+    subprocess.run([sys.executable, str(STAGE), "2"], cwd=made.root, check=True)
+    return made
+
+
+@pytest.fixture
+def bundle(made: Made, tmp_path: Path) -> Path:
+    """Give a copy of the bundle, to be changed."""
+    return Path(shutil.copytree(made.root / "data/export", tmp_path / "bundle"))
+
+
+def rehash(bundle: Path) -> None:
+    """Bring manifest and Croissant file up to what lies there, as a careful forger would."""
+    manifest = read_json(bundle / "manifest.json")
+    croissant = read_json(bundle / "croissant.json")
+    for name in manifest["files"]:
+        if name != "croissant.json":
+            manifest["files"][name]["sha256"] = sha256_file(bundle / name)
+    for entry in croissant["distribution"]:
+        entry["sha256"] = sha256_file(bundle / entry["contentUrl"])
+    write_json(bundle / "croissant.json", croissant)
+    manifest["files"]["croissant.json"]["sha256"] = sha256_file(bundle / "croissant.json")
+    write_json(bundle / "manifest.json", manifest)
+
+
+def forge(bundle: Path, name: str, change: Callable[[list[Any]], list[Any]]) -> None:
+    """Change the rows of a table, its number in the manifest and all hashes."""
+    record = layout.TABLES[name]
+    rows = change(read_records(bundle / name, record))
+    write_records(bundle / name, record, rows)
+    manifest = read_json(bundle / "manifest.json")
+    manifest["files"][name]["rows"] = len(rows)
+    write_json(bundle / "manifest.json", manifest)
+    rehash(bundle)
+
+
+def problems(bundle: Path) -> dict[str, str]:
+    """Give what each check that did not pass says."""
+    found = verify(bundle)
+    wrong = [check for check in found.checks if check.n_problems]
+    assert found.passed == (not wrong)
+    return {
+        check.name: "\n".join(f"{each.file}: {each.problem}" for each in check.problems)
+        for check in wrong
+    }
+
+
+def first(change: Callable[[Any], Any], at: int = 0) -> Callable[[list[Any]], list[Any]]:
+    """Change one row of a table."""
+    return lambda rows: [*rows[:at], change(rows[at]), *rows[at + 1 :]]
+
+
+def run(*arguments: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(app, ["verify", *arguments])
+
+
+def test_a_sound_bundle_holds(made: Made, bundle: Path) -> None:
+    """Folder and archive pass every check."""
+    assert problems(bundle) == {}
+    with opened(made.root / "data/export.tar.gz") as folder:
+        assert problems(folder) == {}
+    found = json.loads(run(str(bundle), "--json").stdout)
+    assert (found["passed"], found["n_examples"], found["version"]) == (True, 8, "1.2.3")
+    assert found["manifest_sha256"] == sha256_file(bundle / "manifest.json")
+    assert len(found["checks"]) == 7
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"n_iterations": 0}, {"asked": False}, {"hostile": "<script>'\"\\\u202e"}],
+    ids=["seeds alone", "nothing asked", "hostile texts"],
+)
+def test_bundles_of_other_runs_hold(tmp_path: Path, params: dict[str, Any]) -> None:
+    """No iteration, nothing to ask, or texts that break what prints them: all is well."""
+    make_run(tmp_path, **params)
+    n = str(params.get("n_iterations", 2))
+    subprocess.run([sys.executable, str(STAGE), n], cwd=tmp_path, check=True)
+    assert problems(tmp_path / "data/export") == {}
+
+
+def test_the_augmented_only_form_holds(tmp_path: Path) -> None:
+    """Private seeds are parents by id alone."""
+    make_run(tmp_path)
+    params = tmp_path / "params.yaml"
+    params.write_text(params.read_text().replace("augmented_only: false", "augmented_only: true"))
+    subprocess.run([sys.executable, str(STAGE), "2"], cwd=tmp_path, check=True)
+    assert problems(tmp_path / "data/export") == {}
+
+
+@pytest.mark.parametrize("name", ["README.md", "params.json", "dataset.parquet", "chat.jsonl"])
+def test_a_changed_byte_is_named(bundle: Path, name: str) -> None:
+    """One flipped bit in any file fails the check of files, which names it."""
+    path = bundle / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    assert f"{name}: SHA-256 is" in problems(bundle)["files"]
+
+
+def test_lost_and_added_files_are_named(bundle: Path) -> None:
+    """A file on one side only is a problem, wherever it lies."""
+    (bundle / "lineage/kept.parquet").unlink()
+    (bundle / "extra.txt").write_text("x")
+    found = problems(bundle)["files"]
+    assert "lineage/kept.parquet: missing" in found
+    assert "extra.txt: the manifest does not list it" in found
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "check", "says"),
+    [
+        ("dataset.parquet", first(lambda r: replace(r, target="#### 9"), 5), "rows", "row 5, ex-"),
+        ("dataset.parquet", lambda rows: rows[:-1], "counts", "examples: says 8, the rows give 7"),
+        ("dataset.parquet", lambda rows: [*rows, rows[0]], "lineage", "more than once"),
+        (
+            "dataset.parquet",
+            first(lambda r: replace(r, seed_id="ex-none"), 6),
+            "lineage",
+            "ex-none: its seed is not in the bundle",
+        ),
+        (
+            "dataset.parquet",
+            first(lambda r: replace(r, request_id="rq-none"), 6),
+            "lineage",
+            "rq-none, ex-",
+        ),
+        (
+            "dataset.parquet",
+            first(lambda r: replace(r, checkpoint="00"), 6),
+            "lineage",
+            "its error is not in the bundle",
+        ),
+        (
+            "dataset.parquet",
+            first(lambda r: replace(r, teacher="another"), 6),
+            "lineage",
+            "the response of its teacher",
+        ),
+        (
+            "dataset.parquet",
+            first(lambda r: replace(r, error="never said"), 6),
+            "lineage",
+            "its error is not that of the error's row",
+        ),
+        ("dataset.parquet", first(lambda r: replace(r, iteration=1), 0), "rows", "origin seed"),
+        (
+            "lineage/requests.parquet",
+            first(lambda r: replace(r, request="{}")),
+            "rows",
+            "row 0: the text's SHA-256",
+        ),
+        (
+            "lineage/responses.parquet",
+            first(lambda r: replace(r, text="other")),
+            "rows",
+            "row 0: the text's SHA-256",
+        ),
+        (
+            "lineage/responses.parquet",
+            first(lambda r: replace(r, n_prompt_tokens=1)),
+            "counts",
+            "iteration 0: tokens",
+        ),
+        (
+            "lineage/errors.parquet",
+            first(lambda r: replace(r, text=None)),
+            "rows",
+            "row 0: the text is missing",
+        ),
+        ("lineage/errors.parquet", lambda rows: rows[1:], "lineage", "its error is not in the"),
+        ("lineage/kept.parquet", lambda rows: rows[1:], "lineage", "its screening is not in the"),
+        (
+            "lineage/seeds.parquet",
+            first(lambda r: replace(r, n_kept=7)),
+            "counts",
+            "row 0: n_kept: says 7",
+        ),
+        (
+            "lineage/seeds.parquet",
+            first(lambda r: replace(r, verdicts=["right", "right"])),
+            "counts",
+            "accuracy.seed.n_right: says 2, the rows give 3",
+        ),
+        ("rejected.parquet", lambda rows: rows[1:], "certificates", "rejected_by_gate: says"),
+        (
+            "rejected.parquet",
+            first(lambda r: replace(r, gate="validity")),
+            "counts",
+            "rejected: says {'rouge': 1",
+        ),
+        (
+            "rejected.parquet",
+            first(lambda r: replace(r, input="x", withheld=None), 3),
+            "rows",
+            "row 3: its text is not that of its candidate_id",
+        ),
+    ],
+)
+def test_a_forged_row_is_named_though_every_hash_was_mended(
+    bundle: Path, name: str, change: Callable[[list[Any]], list[Any]], check: str, says: str
+) -> None:
+    """Ids, parents and counts hold each other; no row can change alone."""
+    forge(bundle, name, change)
+    assert says in problems(bundle)[check]
+
+
+def test_a_forged_line_of_a_form_is_named(bundle: Path) -> None:
+    """The forms are compared with the dataset, line by line."""
+    path = bundle / "alpaca.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join([*lines[:3], lines[3].replace("####", "###"), *lines[4:]]))
+    rehash(bundle)
+    known = read_records(bundle / layout.DATASET, layout.TABLES[layout.DATASET])[3].example_id
+    assert problems(bundle) == {
+        "forms": f"alpaca.jsonl: line 4: expected {known} of {layout.DATASET}"
+    }
+    path.write_text("".join([*lines, lines[0]]))
+    rehash(bundle)
+    assert problems(bundle)["forms"] == "alpaca.jsonl: line 9: no example is left"
+
+
+def test_a_forged_count_is_named(bundle: Path) -> None:
+    """Neither manifest nor history can claim another number."""
+    manifest = read_json(bundle / "manifest.json")
+    manifest["counts"]["responses_without_text"] = 0
+    write_json(bundle / "manifest.json", manifest)
+    assert "responses_without_text: says 0, the rows give 2" in problems(bundle)["counts"]
+    history = read_json(bundle / "history.json")
+    history["iterations"][1]["set"]["n_examples"] = 70
+    write_json(bundle / "history.json", history)
+    rehash(bundle)
+    found = problems(bundle)
+    assert "iteration 1: set.n_examples: says 70, the rows give 7" in found["counts"]
+    assert "history.json: not the history that the manifest names" in found["certificates"]
+
+
+def test_a_forged_certificate_is_named(bundle: Path) -> None:
+    """history.json recorded the certificate's hash when the set was merged."""
+    path = bundle / "certificates/1.json"
+    certificate = read_json(path)
+    certificate["gates"][1]["rejected_from"] = 0.2
+    certificate["gate_version"] = "v2"
+    write_json(path, certificate)
+    rehash(bundle)
+    found = problems(bundle)
+    assert list(found) == ["certificates"]
+    assert "certificates/1.json: SHA-256 is" in found["certificates"]
+    assert "rows were screened by v1" in found["certificates"]
+
+
+def test_another_schema_of_a_table_is_named(bundle: Path) -> None:
+    """A table with other columns is no table of the bundle."""
+    shutil.copy(bundle / "lineage/kept.parquet", bundle / "lineage/errors.parquet")
+    rehash(bundle)
+    assert "not a file of ExportedError records" in problems(bundle)["schemas"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("certificates/0.json", "[]"),
+        ("certificates/0.json", "{"),
+        ("history.json", "{}"),
+        ("croissant.json", "null"),
+    ],
+)
+def test_a_file_of_another_shape_fails_its_check(bundle: Path, name: str, content: str) -> None:
+    """Whatever a JSON file holds, the others are checked and this one is not believed."""
+    (bundle / name).write_text(content)
+    found = problems(bundle)
+    assert f"{name}: SHA-256 is" in found["files"]
+    assert "rows" not in found
+
+
+@pytest.mark.parametrize("change", ["missing", "empty", "schema", "json", "field"])
+def test_what_cannot_be_checked_exits_with_2(bundle: Path, change: str) -> None:
+    """No bundle, no manifest, a manifest of another schema: the message says what to do."""
+    path = bundle / "manifest.json"
+    if change == "missing":
+        path.unlink()
+    elif change == "empty":
+        shutil.rmtree(bundle)
+    elif change == "schema":
+        path.write_text('{"schema": 99}')
+    elif change == "json":
+        path.write_text("{")
+    else:
+        path.write_text('{"schema": 1}')
+    done = run(str(bundle))
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: ")
+
+
+def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path) -> None:
+    """A path that leads out is refused, as is a file that is no archive."""
+    import tarfile
+
+    path = tmp_path / "evil.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        info = tarfile.TarInfo("../evil.txt")
+        archive.addfile(info)
+    assert run(str(path)).exit_code == 2
+    assert not (tmp_path.parent / "evil.txt").exists()
+    path.write_bytes(b"no archive")
+    assert "cannot be unpacked" in run(str(path)).stderr
+    with pytest.raises(DataError, match="no such file or folder"), opened(tmp_path / "none"):
+        pass
+
+
+def test_an_archive_cut_short_cannot_be_checked(made: Made, tmp_path: Path) -> None:
+    """Half a download is told from a forged bundle."""
+    whole = (made.root / "data/export.tar.gz").read_bytes()
+    path = tmp_path / "half.tar.gz"
+    path.write_bytes(whole[: len(whole) // 2])
+    done = run(str(path))
+    assert done.exit_code == 2
+    assert "get it again" in done.stderr
+
+
+def test_the_receivers_own_test_file_is_compared(made: Made, bundle: Path, tmp_path: Path) -> None:
+    """With other test items nothing is found; an item like an augmented example fails."""
+    own = tmp_path / "own.jsonl"
+    clean = {"question": "A cloud has no corners, so how would one fold it?", "answer": "#### 0"}
+    own.write_text(json.dumps(clean) + "\n")
+    done = run(str(bundle), "--test", str(own))
+    assert done.exit_code == 0, done.stdout
+    assert "leaks: 0" in done.stdout
+    assert "no, another one" in done.stdout
+    own.write_text(json.dumps(clean) + "\n\n" + json.dumps({"question": "new PLUMS!"}) + "\n")
+    done = run(str(bundle), "--test", str(own), "--json")
+    assert done.exit_code == 1
+    leak = json.loads(done.stdout)["retest"]["leaks"][0]
+    assert (leak["example_id"], leak["gate"], leak["test_line"]) == (made.kept["third"], "exact", 3)
+
+
+def test_the_owners_test_set_is_recognized(bundle: Path, tmp_path: Path) -> None:
+    """The same rows in the same order are those that the certificates are about."""
+    own = tmp_path / "own.jsonl"
+    rows = [{"question": text, "answer": f"#### {n}"} for n, text in enumerate(TEST_INPUTS)]
+    own.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = verify(bundle, own)
+    assert found.retest is not None
+    assert (found.retest.same_test_set, found.retest.n_leaks) == (True, 0)
+    assert found.retest.cuts["rouge"] == 0.85
+
+
+def test_a_seed_near_a_test_item_is_counted_and_no_leak(bundle: Path, tmp_path: Path) -> None:
+    """Seeds are real rows: only one that is a test item fails the bundle."""
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps({"text": "Seed 3: what is 3 plus 4?"}) + "\n")
+    found = verify(bundle, own, input_field="text")
+    assert found.retest is not None
+    assert found.passed
+    assert found.retest.n_seeds_near > 0
+    own.write_text(json.dumps({"text": "Seed 3: what is 3 plus 3?"}) + "\n")
+    found = verify(bundle, own, input_field="text")
+    assert not found.passed
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b"{}\n", "field `question`: no text there"),
+        (b"[1]\n", "found list"),
+        (b"no json\n", "not JSON"),
+        (b"\xff\n", "not JSON"),
+    ],
+)
+def test_a_test_file_that_cannot_be_read_exits_with_2(
+    bundle: Path, tmp_path: Path, content: bytes, says: str
+) -> None:
+    """File, line and field are named; nothing is said about the bundle."""
+    own = tmp_path / "own.jsonl"
+    own.write_bytes(content)
+    done = run(str(bundle), "--test", str(own))
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert run(str(bundle), "--test", str(tmp_path / "none.jsonl")).exit_code == 2
+
+
+def test_the_light_core_is_enough(bundle: Path, tmp_path: Path) -> None:
+    """With every extra made unimportable the command still runs, test file and all."""
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps({"question": "A cloud has no corners"}) + "\n")
+    code = (
+        "import sys\n"
+        f"for name in {EXTRAS!r}: sys.modules[name] = None\n"
+        "from llm2llm.cli.main import main\n"
+        f"sys.argv = ['llm2llm', 'verify', {str(bundle)!r}, '--test', {str(own)!r}]\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "all of it holds" in done.stdout
+
+
+def test_a_renamed_top_folder_is_no_matter(bundle: Path, tmp_path: Path) -> None:
+    """The archive is known by its manifest, not by its name."""
+    write_archive(bundle, tmp_path / "other.tar.gz", "anything")
+    with opened(tmp_path / "other.tar.gz") as folder:
+        assert verify(folder).passed
+
+
+def test_the_forger_in_these_tests_leaves_no_other_trace(bundle: Path) -> None:
+    """Rows that are written again, unchanged, pass: what fails above fails for its change."""
+    for name in layout.TABLES:
+        forge(bundle, name, lambda rows: rows)
+    assert problems(bundle) == {}
