@@ -4,19 +4,20 @@ import re
 from fractions import Fraction
 
 from llm2llm.arithmetic import NUMBER, plain
+from llm2llm.tasks.hook import read as read_by_hook
 from llm2llm.tasks.sections import AnswerFormat
 
 # Longer runs of digits are a student repeating itself, not a number.
 MAX_DIGITS = 100
 
-_CURRENCY = "$€£¥₹"
+_CURRENCY = "$€£¥₹₩₽₺₴₪₫฿¢"
 _LETTER = r"[^\W\d_]"
 _QUANTITY = re.compile(
     rf"(?:(?P<whole>[0-9]+)\s+(?=[0-9]+\s*/))?(?P<number>{NUMBER.pattern})"
     rf"(?:\s*/\s*(?P<divisor>{NUMBER.pattern}))?"
 )
 _SIGN = re.compile(
-    rf"(?:(?<![^ :=])(?P<sign>-|minus|negative) ?)?(?:[{_CURRENCY}] ?(?P<inner>-)? ?)?\Z", re.I
+    rf"(?:(?<![^ :=])(?P<sign>[-+]|minus|negative) ?)?(?:[{_CURRENCY}] ?(?P<inner>-)? ?)?\Z", re.I
 )
 # The alternatives of each repetition begin differently, so that no text takes more than one pass.
 _WORDS_BEFORE = re.compile(rf"(?:{_LETTER}|[\s'’,:=]|(?<={_LETTER})-(?={_LETTER}))*")
@@ -50,6 +51,8 @@ def canonical(spec: AnswerFormat, answer: str | None) -> str | None:
         return _label(spec.labels or [], stripped)
     if spec.kind == "choice":
         return _choice(spec.labels or [], stripped)
+    if spec.hook is not None:
+        return read_by_hook(spec.hook, stripped)
     return " ".join(stripped.split())
 
 
@@ -77,6 +80,7 @@ def number(text: str) -> Fraction | None:
     signs = _SIGN.search(before)
     if signs is None or (signs["sign"] and signs["inner"]):
         return None
+    negative = bool(signs["inner"]) or signs["sign"] not in (None, "+")
     words = before[: signs.start()]
     if not _WORDS_BEFORE.fullmatch(words) or re.search(rf"{_LETTER}\Z", before):
         return None
@@ -91,7 +95,7 @@ def number(text: str) -> Fraction | None:
     first_word = re.match(r"[\s-]*([a-z]+)", unit.lower())
     if first_word:
         value *= _SCALES.get(first_word[1], 1)
-    return -value if signs["sign"] or signs["inner"] else value
+    return -value if negative else value
 
 
 def _label(labels: list[str], text: str) -> str | None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from llm2llm.files import read_records, write_records
-from llm2llm.grading import seed_errors
+from llm2llm.grading import seed_errors, suspected_label_errors
 from llm2llm.params.diff_errors import DiffErrorsParams
 from llm2llm.params.loading import load_section
 from llm2llm.records.errors import SeedError
@@ -26,9 +26,12 @@ def main(iteration: int) -> None:
     )
     write_records(folder / "errors.parquet", SeedError, errors)
     capped = sum(not error.ask for error in errors)
+    verdicts = {p.example_id: p.verdict for p in predictions if p.split == "seed"}
+    suspected = suspected_label_errors(states, verdicts)
     say(
         f"diff-errors {iteration}: {len(errors)} of {len(states)} seeds answered wrong,"
         f" {len(errors) - capped} to ask about, {capped} at their cap"
+        + (f"; {len(suspected)} never right yet, their labels may be wrong" if suspected else "")
     )
 
 

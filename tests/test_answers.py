@@ -1,5 +1,6 @@
 """Answers are read and compared in one way: exactly, and never by chance."""
 
+from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
@@ -29,6 +30,7 @@ INDEXES = spec("choice", ["0", "1", "2", "3", "4"])
     ("text", "value"),
     [
         ("5", "5"),
+        ("+5", "5"),
         ("-5", "-5"),
         ("−5", "-5"),
         ("- 5", "-5"),
@@ -95,6 +97,9 @@ def test_forms_of_one_number_have_one_canonical_text(text: str, value: str) -> N
         "5²",
         "A1",
         "--5",
+        "+-5",
+        "5+",
+        "x+5",
         "-$-5",
         "x-5",
         "(5)",
@@ -116,6 +121,9 @@ def test_what_is_not_one_clear_number_is_unparsable(text: str) -> None:
         ("10", "1.0"),
         ("0.5", "05"),
         ("1,000", "1"),
+        ("1,000", "1.000"),
+        ("1.5", "15"),
+        ("1 1/2", "11/2"),
         ("50%", "0.5"),
         ("3", "3 million"),
         ("", ""),
@@ -152,6 +160,35 @@ def test_sign_commas_and_units_never_change_the_value(value: int, before: str, u
     """Whatever the number, its written forms all read as it."""
     sign = "-" if value < 0 else ""
     assert number(f"{sign}{before}{abs(value):,}{unit}") == value
+
+
+@given(
+    st.integers(1, 10**9),
+    st.sampled_from(["{}", "####{}", "#### {}", "####\t{}", "so\n#### {}\n", "#### 7\n#### {}"]),
+    st.sampled_from(["{:,}", "${:,}", "{:,}%", "{:,} apples", "{:,}.00", "€{:,}.", "+{:,}"]),
+)
+def test_a_sign_is_never_lost_and_a_form_never_matters(n: int, frame: str, form: str) -> None:
+    """However a number is framed and written it equals itself, and never its negative."""
+    written = frame.format(form.format(n))
+    minus = frame.format("-" + form.format(n).removeprefix("+"))
+    spec = FINAL if "#" in frame else NUMBER
+    assert extract(spec, written) == str(n)
+    assert extract(spec, minus) == str(-n)
+    assert not equal(NUMBER, extract(spec, written), extract(spec, minus))
+
+
+@given(st.integers(1, 999), st.integers(2, 999), st.sampled_from([*"/:.-+*xe", " ", ", "]))
+def test_two_numbers_are_never_run_together(a: int, b: int, between: str) -> None:
+    """Whatever stands between two numbers, they are not the number of their joined digits."""
+    assert not equal(NUMBER, f"{a}{between}{b}", f"{a}{b}")
+
+
+@given(st.decimals(-(10**9), 10**9, places=6), st.integers(-(10**6), 10**6))
+def test_decimals_compare_exactly(value: Decimal, millionths: int) -> None:
+    """A millionth is a difference, and trailing zeros are none."""
+    other = value + Decimal(millionths).scaleb(-6)
+    assert equal(NUMBER, f"{value:f}", f"{other:f}") == (millionths == 0)
+    assert equal(NUMBER, f"{value:f}000", f"{value:f}")
 
 
 @given(st.text(max_size=60))

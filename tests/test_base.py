@@ -9,7 +9,8 @@ from tiny_student import make_base
 
 from llm2llm.exceptions import MachineError, StudentError
 from llm2llm.student import compute
-from llm2llm.student.base import Base, describe_outside, load_base, read_base, write_base
+from llm2llm.student.base import Base, describe_outside, read_base, write_base
+from llm2llm.student.pretrained import load_base
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 from tiny_student import FORMAT, a_training, make_base, train
 
 from llm2llm.student import trainer_run
-from llm2llm.student.base import load_base
+from llm2llm.student.collating import causal_collator
 from llm2llm.student.formatting import Template
 from llm2llm.student.halves import Halves, split
+from llm2llm.student.pretrained import load_base
 
 ROWS = [("question", "answer"), ("a", "b"), ("longer question", "c"), ("x", "ab"), ("q", "abcd")]
 
@@ -56,7 +57,7 @@ def gradients(base: Path, pool: Executor | None, n_rows: int = 4) -> tuple[float
     model, tokenizer = load_base(base)
     model.train()
     rows = Template(FORMAT, tokenizer).encode(*zip(*ROWS[:n_rows], strict=True))
-    batch = trainer_run._collator(model)([rows])
+    batch = causal_collator(model)([rows])
     n_targets = (batch["labels"] != -100).sum()
 
     def loss_of(part):

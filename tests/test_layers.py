@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "llm2llm"
 LAYERS = [
     {"exceptions", "ids", "seeding"},
-    {"records", "params", "files", "work", "progress"},
+    {"records", "params", "files", "rows", "streaming", "work", "progress"},
     {"tasks", "prompts", "parsing", "answers", "arithmetic", "raw"},
     {"ledger", "leakage", "duplicates"},
     {"student", "teacher"},
@@ -22,12 +22,14 @@ LAYERS = [
         "validity",
         "screening",
         "measuring",
+        "answering",
         "subsampling",
         "merging",
     },
     {
         "lineage",
         "reporting",
+        "bundle",
         "exporting",
         "pending",
         "estimating",

@@ -285,3 +285,15 @@ def test_questions_cost_no_torch(made: Made) -> None:
     loaded = set(json.loads(done.stdout))
     assert "polars" in loaded
     assert not loaded & {"torch", "transformers", "peft", "openai", "matplotlib", "dvc"}
+
+
+def test_a_set_that_did_not_grow_from_the_last_is_searched_whole(tmp_path: Path) -> None:
+    """An example is found in a set of another order, and not where only its place fits."""
+    made = make_run(tmp_path)
+    first = tmp_path / "data/sets/1/examples.parquet"
+    rows = read_records(first, Example)
+    write_records(first, Example, [rows[-1], *rows[:-1]])
+    assert explain(tmp_path, made.kept["first"]).sets == [1, 2]
+    write_records(first, Example, rows[:-2])
+    assert explain(tmp_path, made.kept["first"]).sets == [2]
+    assert explain(tmp_path, made.seeds[4]).sets == [0, 1, 2]

@@ -30,7 +30,7 @@ def test_deps_name_exactly_the_imported_modules(name: str, stage: dict) -> None:
 @pytest.mark.parametrize(("name", "stage"), ALL, ids=lambda v: v if isinstance(v, str) else "")
 def test_params_name_exactly_the_sections_read(name: str, stage: dict) -> None:
     """A stage lists each section that its script loads, and none that it does not."""
-    if name == "plan":
+    if name in ("plan", "export"):  # these read the whole file
         return
     script = ROOT / f"stages/{name.replace('-', '_')}.py"
     read: set[str] = set()
@@ -61,6 +61,13 @@ def test_plan_watches_every_section_but_runtime() -> None:
     top_level = [param for param in stage["params"] if isinstance(param, str)]
     expected = {"iterations", "random_seed", "task", *SECTIONS} - {"runtime"}
     assert set(top_level) == expected
+
+
+def test_export_watches_every_section_that_it_hands_on() -> None:
+    """The bundle holds all sections that data depend on, and the task file as a whole."""
+    stage = dict(ALL)["export"]
+    assert set(stage["params"]) == {"random_seed", "task", *SECTIONS} - {"runtime", "report"}
+    assert "${task}" in stage["deps"]
 
 
 def test_a_new_import_is_found(tmp_path: Path) -> None:

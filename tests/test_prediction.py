@@ -5,20 +5,21 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tiny_student import EXAMPLES, FORMAT, PREDICT, a_training, in_child, make_base, train
 
-from llm2llm.exceptions import StudentError
-from llm2llm.measuring import graded
+from llm2llm.exceptions import MachineError, StudentError
+from llm2llm.measuring import graded, graded_samples
 from llm2llm.params.predict import PredictParams
 from llm2llm.records.split import SplitRow
-from llm2llm.student import prediction
+from llm2llm.student import transformers_engine
 from llm2llm.student.generating import Generation, batches_by_length
-from llm2llm.student.prediction import Asking, answers, asking_key
+from llm2llm.student.pace import Pace, Progress
+from llm2llm.student.prediction import Answered, Asking, answers, asking_key
+from llm2llm.student.transformers_engine import TransformersEngine
 from llm2llm.tasks.sections import AnswerFormat
 
 INPUTS = [text + "!" * (7 * i % 11) for i, (text, _) in enumerate(EXAMPLES[:10])]
@@ -44,18 +45,30 @@ def asking(base: Path, student: Path, **changes) -> Asking:
     """Describe a prediction; `changes` are of params, or of the asking itself."""
     fields = PredictParams.model_fields
     params = {name: changes.pop(name) for name in list(changes) if name in fields}
-    whole = Asking(INPUTS, ["abab"], student, base, FORMAT, PREDICT.model_copy(update=params))
+    changed = PREDICT.model_copy(update=params)
+    whole = Asking(INPUTS, ["abab"], student, base, FORMAT, changed, random_seed=5)
     return replace(whole, **changes)
 
 
 def ask(asking: Asking, store: Path, kill_at: int | None = None) -> list[Generation]:
     """Predict; when `kill_at` answers are there this process kills itself."""
+    return ask_all(asking, store, kill_at).greedy
 
-    def on_progress(done: int, _total: int) -> None:
-        if done == kill_at:
+
+def ask_all(asking: Asking, store: Path, kill_at: int | None = None) -> Answered:
+    """Predict, and give the draws too."""
+
+    def on_progress(progress: Progress) -> None:
+        if progress.n_done == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return answers(asking, store=store, on_wait=lambda _: None, on_progress=on_progress)
+    return answers(
+        asking,
+        store=store,
+        set_default=lambda _name, _value: None,
+        on_wait=lambda _: None,
+        on_progress=on_progress,
+    )
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -75,16 +88,15 @@ def test_two_batches_at_a_time_answer_like_one(
     """On a CPU two threads answer; which is done first changes no answer and no file."""
     wanted = asking(base, students["full"], max_new_tokens=12, batch_size=3, calculator=True)
     together = ask(wanted, tmp_path / "two")
+    made = TransformersEngine.__init__
     threads: list[int] = []
 
-    def one_thread(device: str, n_threads: int) -> ThreadPoolExecutor:
-        pool = two_threads(device, n_threads)
-        threads.append(pool._max_workers)
-        pool.shutdown()
-        return ThreadPoolExecutor(1)
+    def one_thread(self: TransformersEngine, *arguments: object) -> None:
+        made(self, *arguments)
+        threads.append(self.at_a_time)
+        self.at_a_time = 1
 
-    two_threads = prediction._threads
-    monkeypatch.setattr(prediction, "_threads", one_thread)
+    monkeypatch.setattr(TransformersEngine, "__init__", one_thread)
     assert ask(wanted, tmp_path / "one") == together
     assert threads == [2]
     (one,), (two,) = (list((tmp_path / name).rglob("*.parquet")) for name in ("one", "two"))
@@ -94,7 +106,7 @@ def test_two_batches_at_a_time_answer_like_one(
 def test_a_failure_ends_the_answering(
     base: Path, students: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After an exception in one batch those that nobody has begun are not answered."""
+    """Out of memory in one batch: the others are not begun, and the message names the knob."""
     begun: list[int] = []
 
     def failing(*arguments: object, **options: object) -> list[Generation]:
@@ -102,9 +114,8 @@ def test_a_failure_ends_the_answering(
         time.sleep(0.1 * (len(begun) > 1))
         raise MemoryError("no more")
 
-    monkeypatch.setattr(prediction, "generate_batch", failing)
-    monkeypatch.setattr(prediction, "_threads", lambda *_: ThreadPoolExecutor(1))
-    with pytest.raises(MemoryError, match="no more"):
+    monkeypatch.setattr(transformers_engine, "generate_batch", failing)
+    with pytest.raises(MachineError, match=r"no more.*about .* GiB.*`predict\.batch_size`"):
         ask(asking(base, students["full"], batch_size=1), tmp_path)
     assert len(begun) < len(INPUTS)
     assert not list(tmp_path.rglob("*.json"))
@@ -184,6 +195,10 @@ def test_every_param_is_part_of_the_key(base: Path, students: dict[str, Path], f
         "device": "cuda",
         "batch_size": 5,
         "threads": 2,
+        "engine": "transformers",
+        "samples": 3,
+        "temperature": 0.5,
+        "vllm": PREDICT.vllm.model_copy(update={"tensor_parallel_size": 2}),
     }
     changed = asking(base, students["full"], **{field: others[field]})
     assert asking_key(changed) != asking_key(asking(base, students["full"]))
@@ -235,6 +250,82 @@ def test_answers_end_with_the_models_context(
 def test_no_inputs_give_no_answers(base: Path, students: dict[str, Path], tmp_path: Path) -> None:
     """An empty split is nothing to ask."""
     assert ask(asking(base, students["full"], inputs=[]), tmp_path) == []
+
+
+def test_draws_change_no_likeliest_answer_and_depend_on_no_batch(
+    base: Path, students: dict[str, Path], tmp_path: Path
+) -> None:
+    """Greedy answers stay what they are; a draw is the same in any batch and any order."""
+    drawn = {"max_new_tokens": 12, "samples": 4, "temperature": 2.0}
+    greedy = ask(asking(base, students["full"], max_new_tokens=12), tmp_path)
+    found = ask_all(asking(base, students["full"], **drawn), tmp_path)
+    assert found.greedy == greedy
+    assert [len(draws) for draws in found.drawn] == [4] * len(INPUTS)
+    assert all(len({draw.text for draw in draws}) > 1 for draws in found.drawn)
+    turned = ask_all(
+        asking(base, students["full"], **drawn, batch_size=3, inputs=INPUTS[::-1]), tmp_path
+    )
+    assert turned.drawn == found.drawn[::-1]
+    other = ask_all(asking(base, students["full"], **drawn, random_seed=6), tmp_path)
+    assert other.greedy == greedy
+    assert other.drawn != found.drawn
+
+
+def test_without_draws_the_random_seed_is_no_part_of_the_key(
+    base: Path, students: dict[str, Path]
+) -> None:
+    """Another random_seed asks anew exactly where something is drawn."""
+    one = asking(base, students["full"])
+    assert asking_key(replace(one, random_seed=6)) == asking_key(one)
+    drawn = asking(base, students["full"], samples=2)
+    assert asking_key(replace(drawn, random_seed=6)) != asking_key(drawn)
+
+
+def test_killed_draws_go_on_to_the_same_bytes(
+    base: Path, students: dict[str, Path], tmp_path: Path
+) -> None:
+    """A kill among the draws keeps what was drawn, and the file comes out the same."""
+    wanted = asking(base, students["full"], max_new_tokens=6, samples=2)
+    assert in_child(ask, wanted, tmp_path / "killed", 18) == -9
+    (folder,) = (tmp_path / "killed").glob("work/*/batches")
+    assert len(list(folder.iterdir())) == 5
+    ask(wanted, tmp_path / "killed")
+    ask(wanted, tmp_path / "clean")
+    (one,), (two,) = (list((tmp_path / name).rglob("*.parquet")) for name in ("killed", "clean"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_samples_stand_row_by_row_with_their_verdicts() -> None:
+    """Each draw is graded like a prediction, and counted from 0 within its row."""
+    spec = AnswerFormat(kind="text", pattern=None, labels=None)
+    splits = {
+        "seed": [SplitRow("ex-1", "i", "t", "a", 1)],
+        "dev": [],
+        "test": [SplitRow("ex-3", "i", "t", "c", 1)],
+    }
+    draws = [[Generation("a", False, 2), Generation("b", True, 9)], [Generation("c", False, 2)] * 2]
+    found = graded_samples(splits, draws, spec)
+    assert [(s.split, s.example_id, s.draw, s.verdict, s.truncated) for s in found] == [
+        ("seed", "ex-1", 0, "right", False),
+        ("seed", "ex-1", 1, "wrong", True),
+        ("test", "ex-3", 0, "right", False),
+        ("test", "ex-3", 1, "right", False),
+    ]
+
+
+def test_a_pace_is_of_this_process_alone() -> None:
+    """Tokens per second and time left count what was answered since the first call."""
+    told: list[tuple[int, int, str]] = []
+    clock = iter([100.0, 100.0, 104.0, 110.0])
+    pace = Pace(lambda *progress: told.append(progress), lambda: next(clock))
+    for progress in ((0, 130, 0, 0), (40, 130, 0, 0), (80, 130, 40, 800), (100, 130, 60, 1200)):
+        pace(Progress(*progress))
+    assert told == [
+        (0, 130, ""),
+        (40, 130, ""),
+        (80, 130, "200 tokens/s, 0:05 left"),
+        (100, 130, "120 tokens/s, 0:05 left"),
+    ]
 
 
 def test_batches_hold_prompts_of_similar_length() -> None:

@@ -1,24 +1,43 @@
 """Training: what the loss falls on, what is counted, and that a killed one ends the same."""
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tiny_student import EXAMPLES, FORMAT, TRAIN, a_training, in_child, make_base, train
+from tiny_student import (
+    EXAMPLES,
+    FORMAT,
+    TRAIN,
+    a_classifier,
+    a_training,
+    in_child,
+    make_base,
+    make_encoder,
+    train,
+)
 
 from llm2llm.exceptions import StudentError
 from llm2llm.ids import canonical_json
-from llm2llm.params.train_iter import TrainIterParams
+from llm2llm.params.train_iter import EarlyStoppingParams, TrainIterParams
+from llm2llm.student import training_facts
 from llm2llm.student.batches import n_updates_for, plan_updates, split_update
-from llm2llm.student.training import deliver, set_sha256, training_key
+from llm2llm.student.training import deliver
+from llm2llm.student.training_facts import set_sha256, training_key
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make one base model for all tests here."""
     return make_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one encoder, with dropout, for all tests here."""
+    return make_encoder(tmp_path_factory.mktemp("encoder"), dropout=0.1)
 
 
 def manifest(student: Path) -> dict:
@@ -38,11 +57,19 @@ def finished(store: Path) -> Path:
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_a_killed_training_ends_in_the_same_bytes(base: Path, tmp_path: Path, method: str) -> None:
-    """SIGKILL before the first state, between states and at the last update changes no byte."""
-    training = a_training(base, method=method)
+@pytest.mark.parametrize("kind", ["causal", "classifier"])
+def test_a_killed_training_ends_in_the_same_bytes(
+    base: Path, encoder: Path, tmp_path: Path, kind: str, method: str
+) -> None:
+    """SIGKILL at the first, at the last and at random updates changes no byte."""
+    training = (
+        a_training(base, method=method)
+        if kind == "causal"
+        else a_classifier(encoder, method=method)
+    )
     assert in_child(train, training, tmp_path / "clean") == 0
-    for kill_at in (2, 7, 7, 16):
+    draw = random.Random(f"{kind} {method}")
+    for kill_at in (1, *sorted(draw.sample(range(4, 16), 3)), 16):
         assert in_child(train, training, tmp_path / "killed", kill_at) == -9
     assert in_child(train, training, tmp_path / "killed") == 0
     assert files(finished(tmp_path / "killed")) == files(finished(tmp_path / "clean"))
@@ -106,13 +133,13 @@ def test_a_finished_training_is_taken_without_torch(base: Path, tmp_path: Path) 
 
 def test_the_loss_falls_on_target_and_end_token_only(base: Path) -> None:
     """In a batch every prompt and padding position is masked, and no other one."""
-    from llm2llm.student.base import load_base
+    from llm2llm.student.collating import causal_collator
     from llm2llm.student.formatting import Template
-    from llm2llm.student.trainer_run import _collator
+    from llm2llm.student.pretrained import load_base
 
     model, tokenizer = load_base(base)
     rows = Template(FORMAT, tokenizer).encode(["x", "longer one"], ["abc", "d"])
-    batch = _collator(model)([rows])
+    batch = causal_collator(model)([rows])
     width = batch["input_ids"].shape[1]
     assert batch["labels"].shape[1] == batch["logits_to_keep"]
     first = width - batch["logits_to_keep"]
@@ -130,13 +157,13 @@ def test_the_loss_is_that_of_the_whole_sequence(base: Path) -> None:
     """Leaving out the logits before the first target changes neither loss nor gradient."""
     import torch
 
-    from llm2llm.student.base import load_base
+    from llm2llm.student.collating import causal_collator
     from llm2llm.student.formatting import Template
-    from llm2llm.student.trainer_run import _collator
+    from llm2llm.student.pretrained import load_base
 
     model, tokenizer = load_base(base)
     row = Template(FORMAT, tokenizer).encode(["question"], ["answer"])[0]
-    short = model(**_collator(model)([[row]])).loss
+    short = model(**causal_collator(model)([[row]])).loss
     whole = model(input_ids=torch.tensor([row.input_ids]), labels=torch.tensor([row.labels])).loss
     assert torch.allclose(short, whole)
 
@@ -201,8 +228,13 @@ def test_what_cannot_be_trained_is_said(
 
 
 @pytest.mark.parametrize("field", sorted(set(TrainIterParams.model_fields) - {"lora"}))
-def test_every_param_is_part_of_the_key(base: Path, field: str) -> None:
+def test_every_param_is_part_of_the_key(
+    base: Path, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
     """Changing one field of the section names another training."""
+    # bitsandbytes is an extra of its own.
+    versions = dict.fromkeys(("bitsandbytes", "torch"), "1")
+    monkeypatch.setattr(training_facts, "package_versions", lambda _quantized: versions)
     others = {
         "method": "lora",
         "schedule": "cosine",
@@ -213,9 +245,16 @@ def test_every_param_is_part_of_the_key(base: Path, field: str) -> None:
         "max_tokens": 50,
         "length_grouped": False,
         "gradient_checkpointing": True,
+        "kind": "classifier",
+        "continuous": True,
+        "early_stopping": EarlyStoppingParams(patience=1),
+        "quantize": "nf4",
     }
+    answer = a_classifier(base).answer_format
     other = others[field] if field in others else getattr(TRAIN, field) * 2
-    assert training_key(a_training(base, **{field: other})) != training_key(a_training(base))
+    assert training_key(a_training(base, answer_format=answer, **{field: other})) != training_key(
+        a_training(base, answer_format=answer)
+    )
 
 
 def test_the_key_names_set_base_format_seed_and_updates(base: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A base model of 30,000 random weights, and trainings of it, for tests."""
+"""Base models of 30,000 random weights, causal and encoder, and trainings of them, for tests."""
 
 import multiprocessing
 import os
@@ -6,18 +6,27 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-from llm2llm.params.predict import PredictParams
+from llm2llm.params.predict import PredictParams, PredictVllmParams
 from llm2llm.params.train_iter import LoraParams, TrainIterParams
 from llm2llm.student.base import describe_embedded, write_base
-from llm2llm.student.training import Training, train_student
-from llm2llm.tasks.sections import StudentFormat
+from llm2llm.student.training import train_student
+from llm2llm.student.training_facts import Training
+from llm2llm.tasks.sections import AnswerFormat, StudentFormat
 
 FORMAT = StudentFormat(prompt="Q: {{ input }}\nA: ", chat=False)
 EXAMPLES = [(f"{number} and {number % 7}", "ab" * (1 + number % 5)) for number in range(22)]
 
+LABELS = ["LOW", "HIGH"]
+LABELED = [
+    (f"{'little' if i % 2 else 'lots'} {'of it ' * (i % 4)}", LABELS[1 - i % 2]) for i in range(22)
+]
+
 TRAIN = TrainIterParams(
+    kind="causal",
+    continuous=False,
     method="full",
     lora=LoraParams(rank=4, alpha=8.0, dropout=0.1, target_modules="all-linear"),
+    quantize=None,
     epochs=4,
     learning_rate=0.01,
     schedule="linear",
@@ -25,6 +34,7 @@ TRAIN = TrainIterParams(
     weight_decay=0.01,
     adam_beta2=0.98,
     max_grad_norm=1.0,
+    early_stopping=None,
     batch_size=6,
     micro_batch_size=None,
     length_grouped=True,
@@ -40,6 +50,10 @@ PREDICT = PredictParams(
     max_new_tokens=None,
     test_rows=None,
     calculator=False,
+    engine="auto",
+    samples=1,
+    temperature=1.0,
+    vllm=PredictVllmParams(tensor_parallel_size=1, gpu_memory_utilization=0.9, enforce_eager=False),
     precision="auto",
     device="cpu",
     threads=1,
@@ -51,6 +65,7 @@ _PRELOAD = [
     "peft",
     "transformers.trainer",
     "transformers.models.auto",
+    "transformers.models.bert.modeling_bert",
     "transformers.models.llama.modeling_llama",
 ]
 
@@ -95,6 +110,48 @@ def make_base(folder: Path, random_seed: int = 0) -> Path:
     tokenizer.save_pretrained(folder / "model")
     write_base(folder, describe_embedded(folder / "model"))
     return folder
+
+
+def make_encoder(folder: Path, *, pooler: bool = True, dropout: float = 0.0) -> Path:
+    """Write a base folder: base.json, and a random encoder without a head, with its tokenizer."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    tokenizer = make_tokenizer()
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        pad_token_id=0,
+    )
+    BertModel(config, add_pooling_layer=pooler).save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    write_base(folder, describe_embedded(folder / "model"))
+    return folder
+
+
+def a_classifier(base_folder: Path, **changes) -> Training:
+    """Describe a training of a classifier of 16 updates, as `a_training` does."""
+    answer = AnswerFormat(
+        **dict.fromkeys(AnswerFormat.model_fields)
+        | {"kind": "label", "pattern": None, "labels": LABELS}
+    )
+    return a_training(
+        base_folder,
+        **{
+            "kind": "classifier",
+            "examples": LABELED,
+            "student_format": StudentFormat(prompt="{{ input }}", chat=False),
+            "answer_format": answer,
+        }
+        | changes,
+    )
 
 
 def a_training(base_folder: Path, **changes) -> Training:

@@ -7,13 +7,17 @@ import typer
 from llm2llm.cli.blame import blame
 from llm2llm.cli.doctor import doctor
 from llm2llm.cli.explain import explain
+from llm2llm.cli.leakcheck import leakcheck
 from llm2llm.cli.ledger import ledger
 from llm2llm.cli.pool import pool
+from llm2llm.cli.predict import predict
 from llm2llm.cli.preset import preset
 from llm2llm.cli.preview import preview
 from llm2llm.cli.quote import quote
 from llm2llm.cli.status import status
+from llm2llm.cli.student import student
 from llm2llm.cli.validate import validate
+from llm2llm.cli.verify import verify
 from llm2llm.exceptions import Llm2llmError
 
 app = typer.Typer(
@@ -28,6 +32,10 @@ app.command()(preview)
 app.command()(status)
 app.command()(explain)
 app.command()(blame)
+app.command()(leakcheck)
+app.command()(verify)
+app.command()(predict)
+app.add_typer(student, name="student")
 app.add_typer(ledger, name="ledger")
 app.add_typer(preset, name="preset")
 app.command()(pool)

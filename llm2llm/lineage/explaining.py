@@ -1,6 +1,7 @@
 """Trace one example back to the seed, the wrong answer, the request and the gates behind it."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ def explain(root: Path, given: str) -> Explanation:
     found = find_example(run, given)
     if isinstance(found, RejectedCandidate):
         return _explain_rejected(run, found)
-    sets = [number for number in run.sets() if _holds(run.examples(number), found)]
-    example = rows(run.examples(sets[-1]), Example, example_id=found)[0]
+    sets, place = _sets_with(run, found)
+    row = _row_at(run.examples(sets[-1]), place, [field.name for field in fields(Example)])[1]
+    example = Example(**row)
     if example.iteration is None or example.request_id is None:
         return Explanation(
             kind="seed",
@@ -109,6 +111,41 @@ def _explain_rejected(run: Run, found: RejectedCandidate) -> Explanation:
         ),
         siblings=_siblings(run, iteration, row.request_id, found.candidate_id),
     )
+
+
+def _sets_with(run: Run, name: str) -> tuple[list[int], int]:
+    """List the sets that hold an example of the newest set, and give its place there.
+
+    Sets grow at their end, so one row of each tells; one that did not grow so is searched whole.
+    """
+    numbers = run.sets()
+    newest = scan(run.examples(numbers[-1]), Example).select("example_id").collect()["example_id"]
+    place = newest.index_of(name)
+    if place is None:
+        raise DataError(f"{run.examples(numbers[-1])}: changed while it was read; ask again")
+    found = []
+    for number in numbers:
+        path = run.examples(number)
+        at, row = _row_at(path, place, ["example_id"])
+        if _holds(path, name) if row["example_id"] != newest[at] else at == place:
+            found.append(number)
+    return found, place
+
+
+def _row_at(path: Path, place: int, columns: list[str]) -> tuple[int, dict[str, Any]]:
+    """Give the row at a place of a set, or its last one, and which place that was."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as source:
+        place = min(place, source.metadata.num_rows - 1)
+        left = place
+        for group in range(source.metadata.num_row_groups):
+            n_rows = source.metadata.row_group(group).num_rows
+            if left < n_rows:
+                table = source.read_row_group(group, columns=columns)
+                return place, table.slice(left, 1).to_pylist()[0]
+            left -= n_rows
+    raise DataError(f"{path}: no rows, expected the seeds at least; `dvc repro` makes it again")
 
 
 def _holds(path: Path, name: str) -> bool:

@@ -1,5 +1,6 @@
 """Where the files of a run lie, and lazy looks into them."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -62,6 +63,37 @@ def open_run(root: Path) -> Run:
 def scan(path: Path, record: type[Any]) -> "pl.LazyFrame":
     """Open a Parquet file lazily, after a look at its schema; raises DataError as a read would."""
     import polars as pl
+
+    _look_at(path, record)
+    return pl.scan_parquet(path)
+
+
+def rows(path: Path, record: type[Record], **equals: str | int) -> list[Record]:
+    """Fetch the records whose fields have these values, in the file's order.
+
+    The named columns are read whole, of the others only the row groups that have such a row: for a
+    few rows of many that costs half of what a filter on a scan does.
+    """
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    _look_at(path, record)
+    found = []
+    with pq.ParquetFile(path) as source:
+        keys = source.read(columns=list(equals), use_threads=False)
+        masks = [pc.equal(keys.column(name), value) for name, value in equals.items()]
+        places = pc.indices_nonzero(functools.reduce(pc.and_, masks)).to_pylist()
+        start = 0
+        for group in range(source.metadata.num_row_groups):
+            end = start + source.metadata.row_group(group).num_rows
+            inside = [place - start for place in places if start <= place < end]
+            if inside:
+                found += source.read_row_group(group).take(inside).to_pylist()
+            start = end
+    return [record(**row) for row in found]
+
+
+def _look_at(path: Path, record: type[Any]) -> None:
     import pyarrow.parquet as pq
 
     from llm2llm.files import read_table, schema_of
@@ -73,10 +105,3 @@ def scan(path: Path, record: type[Any]) -> "pl.LazyFrame":
     if not fits:
         read_table(path, record)
         raise DataError(f"{path}: changed while it was read; run the command again")
-    return pl.scan_parquet(path)
-
-
-def rows(path: Path, record: type[Record], **equals: str | int) -> list[Record]:
-    """Fetch the records whose fields have these values; nothing else leaves the file."""
-    frame = scan(path, record).filter(**equals).collect()
-    return [record(**row) for row in frame.iter_rows(named=True)]

@@ -16,7 +16,8 @@ class RuntimeParams(Section):
     `teacher_max_attempts` counts the HTTP tries of one request, and its submissions in batches.
     `max_requests`, `max_tokens` and `max_cost` cover all paid requests that the ledger holds,
     those of earlier runs too. Prices and `max_cost` are in the same currency, whichever.
-    `pay_again` asks the teacher even though dvc.lock lists the answers as bought.
+    `pay_again` asks the teacher even though dvc.lock lists the answers as bought, and submits
+    again what a batch cannot be made to give.
     """
 
     teacher_concurrency: Annotated[int, Field(ge=1, le=1000)]

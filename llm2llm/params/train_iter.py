@@ -16,15 +16,26 @@ class LoraParams(Section):
     target_modules: Literal["all-linear"] | Annotated[list[str], Field(min_length=1)]
 
 
+class EarlyStoppingParams(Section):
+    """Stop when the loss on the dev rows has not fallen for `patience` epochs; keep the best."""
+
+    patience: Annotated[int, Field(ge=1)]
+
+
 class TrainIterParams(Section):
     """`batch_size` rows make one update; a device takes `micro_batch_size` of them at a time.
 
-    `lora` is ignored by `method: full`. `max_tokens` null takes the longest row, at most the
-    model's context; longer rows are left out and counted.
+    `kind` classifier trains an encoder with a head over the task's labels. `lora` is ignored by
+    `method: full`; `quantize` is for LoRA on a GPU. `continuous` starts from the student before.
+    `max_tokens` null takes the longest row, at most the model's context; longer rows are left out
+    and counted.
     """
 
+    kind: Literal["causal", "classifier"]
+    continuous: bool
     method: Literal["full", "lora"]
     lora: LoraParams
+    quantize: Literal["nf4"] | None
     epochs: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
     schedule: Literal["linear", "cosine", "constant"]
@@ -32,6 +43,7 @@ class TrainIterParams(Section):
     weight_decay: Annotated[float, Field(ge=0)]
     adam_beta2: Annotated[float, Field(gt=0, lt=1)]
     max_grad_norm: Annotated[float, Field(gt=0)] | None
+    early_stopping: EarlyStoppingParams | None
     batch_size: Annotated[int, Field(ge=1)]
     micro_batch_size: Annotated[int, Field(ge=1)] | None
     length_grouped: bool
@@ -45,4 +57,10 @@ class TrainIterParams(Section):
     def _micro_batches_fit(self) -> "TrainIterParams":
         if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
             raise ValueError("batch_size is a multiple of micro_batch_size")
+        return self
+
+    @model_validator(mode="after")
+    def _quantized_is_adapted(self) -> "TrainIterParams":
+        if self.quantize is not None and self.method != "lora":
+            raise ValueError("quantize: null, or method: lora, as quantized weights are frozen")
         return self

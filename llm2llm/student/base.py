@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from llm2llm.exceptions import StudentError
 from llm2llm.files import read_json, write_json
@@ -42,6 +41,11 @@ class Base:
 
 def model_digest(folder: Path) -> str:
     """Hash a model's folder: its checkpoint, its configuration and its tokenizer's files."""
+    if (folder / "adapter_config.json").exists():
+        raise StudentError(
+            f"{folder}: found a LoRA adapter, expected a whole model; set `base_model.model` to the"
+            " model that it was trained on, or merge the two first"
+        )
     if not (folder / "config.json").exists():
         raise StudentError(
             f"{folder}: found no config.json, expected a model's folder; check `base_model.model`"
@@ -62,6 +66,20 @@ def describe_outside(model: str, revision: str | None) -> Base:
     folder = _fetch(model, revision)
     # The hub's cache names a snapshot's folder after its commit.
     return Base("hub", model, folder.name, model_digest(folder))
+
+
+def local_folder(model: str, revision: str | None) -> Path | None:
+    """Find the folder of a local model, or of a hub model that was fetched before; ask no hub."""
+    if Path(model).is_dir():
+        return Path(model)
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(model, "config.json", revision=revision)
+    except HFValidationError:
+        return None
+    return Path(found).parent if isinstance(found, str) else None
 
 
 def write_base(folder: Path, base: Base) -> None:
@@ -87,34 +105,6 @@ def weights_folder(base_folder: Path, base: Base) -> Path:
             " files changed after base-model ran; run `dvc repro --force base-model`"
         )
     return Path(base.model)
-
-
-def load_base(base_folder: Path, *, bf16: bool = False) -> tuple[Any, Any]:
-    """Load model and tokenizer, in fp32 or bf16, ready for batches."""
-    from llm2llm.student.compute import importing, quiet
-
-    with importing():
-        import torch
-        import transformers
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    quiet(transformers)
-    base = read_base(base_folder)
-    folder = weights_folder(base_folder, base)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.bfloat16 if bf16 else torch.float32, local_files_only=True
-        )
-    except (OSError, ValueError) as failure:
-        raise StudentError(
-            f"{base.model}: cannot be loaded as a causal language model ({failure});"
-            " check `base_model.model`"
-        ) from None
-    if tokenizer.pad_token_id is None:
-        # Padding is masked wherever it appears, so any token will do.
-        tokenizer.pad_token = tokenizer.eos_token
-    return model, tokenizer
 
 
 def _fetch(model: str, revision: str | None) -> Path:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 
 from llm2llm.seeding import stream
+from llm2llm.student.formatting import Row
 
 # Sorting by length within 16 batches at a time keeps most of the order random.
 _WINDOW = 16
@@ -14,6 +15,17 @@ _WINDOW = 16
 def n_updates_for(n_examples: int, batch_size: int, epochs: int) -> int:
     """Count the updates of a training."""
     return math.ceil(n_examples / batch_size) * epochs
+
+
+def set_sizes(written_in: Sequence[int | None], iterations: int) -> list[int]:
+    """Count the examples of sets 0 to `iterations`, by the iteration that wrote each of the last.
+
+    Seeds were written in none; set i holds what was written before iteration i.
+    """
+    return [
+        sum(iteration is None or iteration < i for iteration in written_in)
+        for i in range(iterations + 1)
+    ]
 
 
 def plan_updates(
@@ -61,3 +73,9 @@ def split_update(update: Sequence[int], n_parts: int) -> list[list[int]]:
     """Split an update into exactly `n_parts` micro-batches; too few examples leave some empty."""
     size = math.ceil(len(update) / n_parts)
     return [list(update[part * size : (part + 1) * size]) for part in range(n_parts)]
+
+
+def dev_batches(rows: Sequence[Row], size: int) -> list[list[Row]]:
+    """Cut rows into batches of similar length."""
+    ordered = sorted(rows, key=lambda row: len(row.input_ids))
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]

@@ -52,6 +52,13 @@ def checkpoint_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def tensor_shapes(folder: Path) -> Iterator[tuple[str, list[int]]]:
+    """Read names and shapes of all tensors in a folder from the headers of its files."""
+    for path in sorted(folder.glob("*.safetensors")):
+        for name, tensor in _tensors(path):
+            yield name, tensor.shape
+
+
 def _chunks(tensor: _Tensor) -> Iterator[bytes]:
     left = tensor.end - tensor.start
     with tensor.path.open("rb") as stream:

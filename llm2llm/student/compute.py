@@ -12,6 +12,9 @@ Device = Literal["cpu", "cuda"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 
+# How torch words a failed allocation; on a CPU it has no exception of its own.
+_SHORTAGE = ("not enough memory", "can't allocate memory", "out of memory")
+
 # The kernel driver makes this file when it has found an NVIDIA card.
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -71,6 +74,13 @@ def uses_bf16(precision: Precision, device: Device) -> bool:
 
         return device == "cuda" and bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return precision == "bf16"
+
+
+def is_shortage(failure: BaseException) -> bool:
+    """Say whether this is a failed allocation, on a CPU or a GPU."""
+    return isinstance(failure, MemoryError) or (
+        isinstance(failure, RuntimeError) and any(words in str(failure) for words in _SHORTAGE)
+    )
 
 
 def quiet(transformers: Any) -> None:

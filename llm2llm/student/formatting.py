@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from llm2llm.exceptions import StudentError
 from llm2llm.prompts import render
@@ -62,6 +62,22 @@ class Template:
         start = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
         return [start + ids for ids in self._tokens(prompts)]
 
+    def encode_texts(self, inputs: Sequence[str]) -> list[list[int]]:
+        """Encode what a classifier reads: the rendered prompt between the model's special tokens.
+
+        Nothing is cut.
+        """
+        if self.student_format.chat:
+            raise StudentError(
+                "a classifier reads texts without turns, found `chat: true` in the task's `student`"
+                " section, expected false; set it there"
+            )
+        if not inputs:
+            return []
+        texts = [render(self.student_format.prompt, input=text) for text in inputs]
+        ids: list[list[int]] = self.tokenizer(texts, truncation=False)["input_ids"]
+        return ids
+
     def count_target_tokens(self, targets: Sequence[str]) -> list[int]:
         """Count the tokens of targets, the end token included."""
         return [len(ids) + 1 for ids in self._tokens(targets)]
@@ -83,6 +99,18 @@ def end_token_id(tokenizer: Any) -> int:
     return int(tokenizer.eos_token_id)
 
 
-def within(rows: Sequence[Encoded], limit: int) -> list[Encoded]:
+class HasTokens(Protocol):
+    """A row in tokens, whatever is trained on it."""
+
+    @property
+    def input_ids(self) -> list[int]:
+        """Give the tokens."""
+        ...
+
+
+Row = TypeVar("Row", bound=HasTokens)
+
+
+def within(rows: Sequence[Row], limit: int) -> list[Row]:
     """Leave out the rows of more tokens than `limit`, as cutting one would train a wrong end."""
     return [row for row in rows if len(row.input_ids) <= limit]

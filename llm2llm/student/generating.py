@@ -1,10 +1,11 @@
-"""One batch of answers by transformers' generate, greedily."""
+"""One batch of answers by transformers' generate: greedily, or drawn with seeded noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llm2llm.student.calculator import Calculator
+from llm2llm.student.drawing import Noise
 from llm2llm.student.formatting import end_token_id
 
 
@@ -30,8 +31,12 @@ def generate_batch(
     *,
     max_new_tokens: int,
     calculator: bool,
+    noise: Noise | None = None,
 ) -> list[Generation]:
-    """Answer prompts, given as tokens, which are padded on the left; in their order."""
+    """Answer prompts, given as tokens, which are padded on the left; in their order.
+
+    The likeliest token comes next, after `noise` was added.
+    """
     import torch
     from transformers import GenerationConfig, LogitsProcessorList
 
@@ -39,21 +44,24 @@ def generate_batch(
     end, pad = end_token_id(tokenizer), tokenizer.pad_token_id
     input_ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts])
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+    # What the calculator forces no noise undoes.
+    processors: list[Any] = [noise] if noise is not None else []
+    processors += [Calculator(tokenizer, width)] if calculator else []
     with torch.inference_mode():
         output = model.generate(
             input_ids=input_ids.to(model.device),
             attention_mask=mask.to(model.device),
-            logits_processor=LogitsProcessorList(
-                [Calculator(tokenizer, width)] if calculator else []
-            ),
+            logits_processor=LogitsProcessorList(processors),
             generation_config=GenerationConfig(
                 max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad, eos_token_id=end
             ),
         )
-    return [_generation(row, end, tokenizer) for row in output[:, width:].tolist()]
+    return [read_tokens(row, tokenizer) for row in output[:, width:].tolist()]
 
 
-def _generation(tokens: list[int], end: int, tokenizer: Any) -> Generation:
+def read_tokens(tokens: list[int], tokenizer: Any) -> Generation:
+    """Turn what was generated into text, up to the first end token."""
+    end = end_token_id(tokenizer)
     truncated = end not in tokens
     if not truncated:
         tokens = tokens[: tokens.index(end) + 1]

@@ -11,8 +11,9 @@ from llm2llm.exceptions import StudentError
 from llm2llm.params.train_iter import TrainIterParams
 from llm2llm.student import training_state
 from llm2llm.student.batches import split_update
+from llm2llm.student.collating import Collate
 from llm2llm.student.compute import importing
-from llm2llm.student.formatting import IGNORED, Encoded
+from llm2llm.student.early_stopping import Watch, Watched
 from llm2llm.student.halves import Halves
 
 # The loss is looked at this often, and before every training state.
@@ -23,9 +24,16 @@ _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One training: `plan` lists the rows of every update; states are kept in `folder`."""
+    """One training: `plan` lists the rows of every update; states are kept in `folder`.
 
-    rows: Sequence[Encoded]
+    `collate` makes tensors of a micro-batch's rows; `loss` null takes the model's own. `watched`
+    null trains to the end of the plan.
+    """
+
+    rows: Sequence[Any]
+    collate: Collate
+    loss: Callable[..., Any] | None
+    watched: Watched | None
     plan: Sequence[Sequence[int]]
     params: TrainIterParams
     bf16: bool
@@ -36,9 +44,10 @@ class Run:
     on_progress: Callable[[int, int], None]
 
 
-def train(model: Any, run: Run) -> None:
+def train(model: Any, run: Run) -> Watch | None:
     """Train the model in place, from the newest complete training state if there is one.
 
+    With early stopping the model has the weights that were best, and what was seen is given.
     Raises StudentError when the loss is no number any more.
     """
     with importing():
@@ -79,17 +88,41 @@ def train(model: Any, run: Run) -> None:
         disable_tqdm=True,
         log_level="error",
     )
+    watch = Watch(model, run.watched, run.collate, run.loss) if run.watched else None
     with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         trainer = _trainer_class(model, run, pool)(
             model=model,
             args=arguments,
-            data_collator=_collator(model),
+            data_collator=run.collate,
             train_dataset=batches,
-            callbacks=[_callback(run)],
+            compute_loss_func=run.loss,
+            callbacks=[_callback(run, watch)],
         )
         _silence(trainer)
         newest = training_state.newest_complete(run.folder)
+        if newest and watch:
+            watch.read(newest)
         trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+    if watch:
+        watch.use_best()
+    _check_numbers(model)
+    return watch
+
+
+def _check_numbers(model: Any) -> None:
+    """Refuse weights that the last update broke, which no loss has told of."""
+    import torch
+
+    for name, tensor in model.named_parameters():
+        if tensor.requires_grad and not bool(torch.isfinite(tensor).all()):
+            raise _no_number(f"weights in {name} that are no numbers")
+
+
+def _no_number(found: str) -> StudentError:
+    return StudentError(
+        f"training: found {found}, expected a number; lower `train_iter.learning_rate`, or bound"
+        " `train_iter.max_grad_norm`"
+    )
 
 
 def _trainer_class(model: Any, run: Run, pool: Executor) -> Any:
@@ -110,7 +143,7 @@ def _trainer_class(model: Any, run: Run, pool: Executor) -> Any:
 
     class _InHalves(Trainer):
         def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
-            if num_items_in_batch is None or not self.model_accepts_loss_kwargs:
+            if num_items_in_batch is None or not (run.loss or self.model_accepts_loss_kwargs):
                 # The loss is a mean over what the model is given, not a share of a sum.
                 return super().training_step(model, inputs, num_items_in_batch)
             model.train()
@@ -128,7 +161,7 @@ def _silence(trainer: Any) -> None:
     trainer.remove_callback(PrinterCallback)
 
 
-def _callback(run: Run) -> Any:
+def _callback(run: Run, watch: Watch | None) -> Any:
     from transformers import TrainerCallback
 
     class _Keeper(TrainerCallback):
@@ -137,53 +170,26 @@ def _callback(run: Run) -> Any:
         def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
             step, last = state.global_step, state.max_steps
             run.on_progress(step, last)
-            if step % run.checkpoint_every_steps == 0 and step < last:
+            if watch and watch.is_due(step, last) and watch.look(step):
+                # No state is kept, as a training that goes on from it would not stop.
+                control.should_training_stop = True
+            elif step % run.checkpoint_every_steps == 0 and step < last:
                 # Logged first, so that no state with a broken loss is kept.
                 control.should_log = control.should_save = True
 
         def on_log(
             self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **_: Any
         ) -> None:
-            loss = logs.get("loss", 0.0)
+            # The last line has the mean over all updates, those since the line before too.
+            loss = logs.get("loss", logs.get("train_loss", 0.0))
             if not math.isfinite(loss):
-                raise StudentError(
-                    f"training: found a loss of {loss} by step {state.global_step} of"
-                    f" {state.max_steps}, expected a number; lower `train_iter.learning_rate`, or"
-                    " bound `train_iter.max_grad_norm`"
+                raise _no_number(
+                    f"a loss of {loss} by step {state.global_step} of {state.max_steps}"
                 )
 
         def on_save(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+            if watch:
+                watch.write(training_state.folder_of(run.folder, state.global_step))
             training_state.complete(run.folder, state.global_step)
 
     return _Keeper()
-
-
-def _collator(model: Any) -> Callable[[list[list[Encoded]]], dict[str, Any]]:
-    """Make the function that turns one micro-batch into tensors.
-
-    Rows are padded on the right, where a causal model's real tokens never look, so no attention
-    mask is needed. Logits are computed from the first target on, where the model can do that.
-    """
-    import inspect
-
-    import torch
-
-    forward = getattr(model, "get_base_model", lambda: model)().forward
-    keeps_logits = "logits_to_keep" in inspect.signature(forward).parameters
-
-    def collate(items: list[list[Encoded]]) -> dict[str, Any]:
-        (rows,) = items
-        # An empty part of an update: two tokens that no loss falls on.
-        pairs = [(row.input_ids, row.labels) for row in rows] or [([0, 0], [IGNORED, IGNORED])]
-        width = max(len(ids) for ids, _ in pairs)
-        input_ids = [ids + [0] * (width - len(ids)) for ids, _ in pairs]
-        labels = torch.tensor([ids + [IGNORED] * (width - len(ids)) for _, ids in pairs])
-        batch: dict[str, Any] = {"input_ids": torch.tensor(input_ids), "labels": labels}
-        if keeps_logits and rows:
-            # The token before the first target predicts it.
-            first = max(0, min(row.n_prompt for row in rows) - 1)
-            batch["labels"] = labels[:, first:]
-            batch["logits_to_keep"] = width - first
-        return batch
-
-    return collate

@@ -19,9 +19,14 @@ def newest_complete(folder: Path) -> Path | None:
     return newest
 
 
+def folder_of(folder: Path, step: int) -> Path:
+    """Name the folder of the state that the Trainer writes after a step."""
+    return folder / f"{_PREFIX}{step}"
+
+
 def complete(folder: Path, step: int) -> None:
     """Mark the state just written as complete, then delete what it replaces."""
-    mark_complete(folder / f"{_PREFIX}{step}")
+    mark_complete(folder_of(folder, step))
     newest_complete(folder)
 
 

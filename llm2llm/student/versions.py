@@ -10,13 +10,17 @@ from llm2llm.ids import sha256_file, sha256_json
 PACKAGES = ("accelerate", "peft", "tokenizers", "torch", "transformers")
 
 
-def package_versions() -> dict[str, str]:
+def package_versions(quantized: bool = False) -> dict[str, str]:
     """Look up the versions of the packages that compute, without importing them."""
     try:
-        return {name: importlib.metadata.version(name) for name in PACKAGES}
+        return {
+            name: importlib.metadata.version(name)
+            for name in (*PACKAGES, *(("bitsandbytes",) if quantized else ()))
+        }
     except importlib.metadata.PackageNotFoundError as failure:
+        extra = "quantized" if failure.name == "bitsandbytes" else "training"
         raise MachineError(
-            f"{failure.name}: not installed; run `pip install 'llm2llm[training]'`"
+            f"{failure.name}: not installed; run `pip install 'llm2llm[{extra}]'`"
         ) from None
 
 

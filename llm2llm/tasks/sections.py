@@ -1,9 +1,10 @@
 """The sections of a task file; each stage reads, and depends on, only those it needs."""
 
 import re
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from llm2llm.params.section import Section
 
@@ -26,16 +27,40 @@ class StudentFormat(Section):
     chat: bool
 
 
+class Hook(Section):
+    """A Python function that reads an answer: text in, its canonical form or None out.
+
+    `function` is `module:name` or `file.py:name`, the file beside the task file. `sha256` is that
+    of the module's file, so that whoever watches this section watches the code.
+    """
+
+    function: Annotated[str, Field(pattern=r"^[^:]+:[A-Za-z_]\w*$")]
+    sha256: str
+    _folder: Path = PrivateAttr(default=Path())
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Note the folder that the section was loaded from, which is no part of its content."""
+        if context is not None:
+            self._folder = context["folder"]
+
+    @property
+    def folder(self) -> Path:
+        """The task file's folder."""
+        return self._folder
+
+
 class AnswerFormat(Section):
     """How an answer is read from a text, and compared.
 
     `pattern` is a regular expression whose group 1, at its last match, is the answer; null takes
-    the whole stripped text. `labels` is set exactly for the kinds label and choice.
+    the whole stripped text. `labels` is set exactly for the kinds label and choice, `hook` exactly
+    for the kind python; the other kinds need not name it.
     """
 
-    kind: Literal["number", "label", "choice", "text"]
+    kind: Literal["number", "label", "choice", "text", "python"]
     pattern: str | None
     labels: list[str] | None
+    hook: Hook | None = None
 
     @model_validator(mode="after")
     def _holds_together(self) -> "AnswerFormat":
@@ -43,6 +68,8 @@ class AnswerFormat(Section):
             raise ValueError("pattern: a regular expression with a group ( ) around the answer")
         if (self.kind in ("label", "choice")) != bool(self.labels):
             raise ValueError("labels: a list for the kinds label and choice, null for the others")
+        if (self.kind == "python") != (self.hook is not None):
+            raise ValueError("hook: function and sha256 for the kind python, null for the others")
         return self
 
 

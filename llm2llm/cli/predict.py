@@ -1,0 +1,107 @@
+"""`llm2llm predict`: a student's answers to the rows of a file."""
+
+import dataclasses
+import itertools
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llm2llm.answering import Summary, Tally, answer_rows
+from llm2llm.cli.student import BASE, how_to_ask
+from llm2llm.cli.tables import heading, printable, table
+from llm2llm.exceptions import ParamsError
+from llm2llm.lineage.run import open_run
+from llm2llm.lineage.students import find_student
+from llm2llm.params.loading import load_value
+from llm2llm.rows import stream_rows
+from llm2llm.stage import PARAMS
+from llm2llm.student.handover import HowToAsk, read_how_to_ask
+from llm2llm.student.prediction import open_engine
+
+_UNPARSABLE = "(unparsable)"
+
+
+def predict(
+    file: Annotated[Path, typer.Argument(help="Rows as .jsonl, .csv or .parquet.")],
+    student: Annotated[
+        Path | None, typer.Option(help="An exported student; else one of this project.")
+    ] = None,
+    iteration: Annotated[
+        str | None, typer.Option(help="A number, or `best` by the dev rows; else the newest.")
+    ] = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print a JSON line for each row, then a summary's.")
+    ] = False,
+) -> None:
+    """Answer every row of a file, in its order, as answers come; grade those with a label.
+
+    Example: llm2llm predict questions.csv --student my-student --json
+    """
+    folder, base_folder, how = _student(student, iteration)
+    # cuBLAS gives the same bits again only with a fixed workspace.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    rows = stream_rows(file)
+    first = next(rows, None)  # a file that cannot be read loads no model
+    if first is None:
+        raise ParamsError(f"{file}: found no rows, expected at least one; name another file")
+    engine = open_engine(
+        folder, base_folder, how.student, how.predict, set_default=os.environ.setdefault
+    )
+    tally = Tally(how.answer)
+    answered = answer_rows(
+        engine,
+        itertools.chain([first], rows),
+        fields=how.fields,
+        answer_format=how.answer,
+        max_new_tokens=how.predict.max_new_tokens or 1,
+    )
+    for row in answered:
+        tally.add(row)
+        if json_:
+            print(json.dumps(dataclasses.asdict(row), ensure_ascii=False), flush=True)
+        else:
+            told = [str(row.row), row.answer or _UNPARSABLE, row.verdict or ""]
+            print(printable("\t".join(told)).rstrip(), flush=True)
+    summary = tally.summary()
+    if json_:
+        print(json.dumps({"summary": dataclasses.asdict(summary)}, ensure_ascii=False))
+    else:
+        _in_words(summary)
+
+
+def _student(student: Path | None, iteration: str | None) -> tuple[Path, Path, HowToAsk]:
+    if student is not None:
+        if iteration is not None:
+            raise ParamsError("--iteration: an exported student is one alone; leave it out")
+        return student, student, read_how_to_ask(student)
+    folder = find_student(open_run(Path()), iteration).folder
+    return folder, BASE, how_to_ask(folder, BASE, Path(load_value(PARAMS, "task", str)))
+
+
+def _in_words(summary: Summary) -> None:
+    heading(f"{summary.n} rows, {summary.n_truncated} answers truncated")
+    found = summary.accuracy
+    if found is None:
+        print("no row has a label that the task can read, so nothing was graded")
+        return
+    print(
+        f"right {100 * found.share:.1f} % of {found.n}, 95 % interval {100 * found.low:.1f} to"
+        f" {100 * found.high:.1f}; {found.n_unparsable} unparsable,"
+        f" {summary.n_without_label} rows without a label"
+    )
+    if summary.confusion is None:
+        return
+    answers: list[str | None] = [None] if any(c.answer is None for c in summary.confusion) else []
+    answers = [*sorted({c.answer for c in summary.confusion if c.answer is not None}), *answers]
+    counts = {(cell.gold, cell.answer): cell.n for cell in summary.confusion}
+    heading("Gold down, answered across")
+    table(
+        ["", *(name or _UNPARSABLE for name in answers)],
+        [
+            [gold, *(counts.get((gold, answer), 0) for answer in answers)]
+            for gold in dict.fromkeys(cell.gold for cell in summary.confusion)
+        ],
+    )

@@ -1,0 +1,335 @@
+"""A trained student handed on: a folder that loads by itself, and answers a person's file."""
+
+import csv
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import typer
+import yaml
+from tiny_student import EXAMPLES, FORMAT, PREDICT, a_training, make_base, train
+from typer.testing import CliRunner
+
+from llm2llm.answering import answer_rows
+from llm2llm.cli.predict import predict
+from llm2llm.cli.student import student as student_app
+from llm2llm.exceptions import DataError, Llm2llmError, ParamsError, StudentError
+from llm2llm.files import write_records
+from llm2llm.records.predictions import Prediction
+from llm2llm.records.split import SplitRow
+from llm2llm.rows import stream_rows
+from llm2llm.student.base import describe_outside, write_base
+from llm2llm.student.handover import read_how_to_ask
+from llm2llm.student.prediction import open_engine
+from llm2llm.student.training import deliver
+
+ROOT = Path(__file__).resolve().parents[1]
+LABELS = ["ab" * n for n in range(1, 6)]
+# What students 0, 1 and 2 make of four dev and four test rows.
+DEV_RIGHT, TEST_RIGHT = (1, 3, 3), (2, 1, 4)
+
+app = typer.Typer()
+app.command()(predict)
+app.add_typer(student_app, name="student")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one embedded base."""
+    return make_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def outside(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Describe the same weights as a local folder."""
+    folder = tmp_path_factory.mktemp("outside")
+    write_base(folder, describe_outside(str(base / "model"), None))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def students(base: Path, outside: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Train a whole student, and adapters of both kinds of base."""
+    store = tmp_path_factory.mktemp("students")
+    return {
+        "full": (base, train(a_training(base, epochs=20), store)),
+        "lora": (base, train(a_training(base, method="lora", epochs=1), store)),
+        "outside": (outside, train(a_training(outside, method="lora", epochs=1), store)),
+    }
+
+
+@pytest.fixture
+def project(
+    request: pytest.FixtureRequest,
+    students: dict,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """Write a run of three students, all of the kind that the test asks for; stand in it."""
+    base, trained = students[request.param]
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params |= {"iterations": 2, "task": "tasks/ab.yaml", "predict": PREDICT.model_dump()}
+    task = yaml.safe_load((ROOT / "llm2llm/tasks/trec.yaml").read_text(encoding="utf-8"))
+    task |= {"name": "ab", "student": FORMAT.model_dump()}
+    task["answer"] = {"kind": "label", "pattern": None, "labels": LABELS}
+    folder = tmp_path / "project"
+    (folder / "tasks").mkdir(parents=True)
+    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    (folder / "tasks/ab.yaml").write_text(yaml.safe_dump(task), encoding="utf-8")
+    (folder / "data").mkdir()
+    (folder / "data/base").symlink_to(base)
+    seeds = [
+        SplitRow(f"ex-{n}", text, target, target, n) for n, (text, target) in enumerate(EXAMPLES)
+    ]
+    write_records(folder / "data/split/seed.parquet", SplitRow, seeds)
+    for i in range(3):
+        deliver(trained, folder / f"data/iterations/{i}/student")
+        rows = [_prediction("dev", n, n < DEV_RIGHT[i]) for n in range(4)]
+        rows += [_prediction("test", n, n < TEST_RIGHT[i]) for n in range(4)]
+        write_records(folder / f"data/iterations/{i}/predictions.parquet", Prediction, rows)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def _prediction(split: str, n: int, right: bool) -> Prediction:
+    return Prediction(split, f"{split}-{n}", "ab", "ab", "right" if right else "wrong", False, 3)
+
+
+def run(*arguments: str) -> str:
+    """Call a command that succeeds; give its standard output."""
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def fails(failure: type[Llm2llmError], *arguments: str) -> str:
+    """Call a command that must fail; give its message."""
+    with pytest.raises(failure) as caught:
+        CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    return str(caught.value)
+
+
+def rows_file(path: Path, with_label: bool = True) -> Path:
+    """Write six rows in the form that the name's ending says."""
+    rows = [{"text": text, "label": label} for text, label in EXAMPLES[:6]]
+    if not with_label:
+        rows = [{"text": row["text"]} for row in rows]
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix == ".csv":
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def texts(*arguments: str) -> list[str]:
+    """Predict; give the students' texts in order."""
+    lines = [json.loads(line) for line in run("predict", *arguments, "--json").splitlines()]
+    assert "summary" in lines.pop()
+    return [line["text"] for line in lines]
+
+
+@pytest.mark.parametrize("project", ["full", "lora", "outside"], indirect=True)
+def test_an_exported_student_answers_elsewhere_as_at_home(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole weights, a merged adapter and one of a local base give the texts of the project."""
+    file = str(rows_file(tmp_path / "rows.jsonl"))
+    at_home = texts(file)
+    merge = ["--merge"] if _is_embedded_adapter(project) else []
+    run("student", "export", "--out", str(tmp_path / "out"), *merge)
+    monkeypatch.chdir(tmp_path)
+    (project / "data").rename(tmp_path / "gone")
+    assert texts(file, "--student", "out") == at_home
+    assert len(set(at_home)) > 1
+
+
+def _is_embedded_adapter(project: Path) -> bool:
+    adapter = (project / "data/iterations/0/student/adapter_config.json").exists()
+    return adapter and (project / "data/base/model").exists()
+
+
+@pytest.mark.parametrize("project", ["outside"], indirect=True)
+def test_transformers_loads_both_forms_of_an_adapter(project: Path, tmp_path: Path) -> None:
+    """The adapter finds its base by itself, and merged weights give the same logits."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    run("student", "export", "--out", str(tmp_path / "adapter"))
+    run("student", "export", "--out", str(tmp_path / "merged"), "--merge")
+    assert not (tmp_path / "merged/adapter_config.json").exists()
+    logits = []
+    for name in ("adapter", "merged"):
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / name)
+        model = AutoModelForCausalLM.from_pretrained(tmp_path / name).eval()
+        with torch.no_grad():
+            logits.append(model(**tokenizer("Q: 1 and 1\nA: ", return_tensors="pt")).logits)
+    assert torch.allclose(*logits, atol=1e-4)
+
+
+@pytest.mark.parametrize("project", ["lora"], indirect=True)
+def test_an_adapter_without_a_base_elsewhere_must_be_merged(project: Path, tmp_path: Path) -> None:
+    """An adapter of the embedded base alone would load nowhere; nothing is left behind."""
+    message = fails(StudentError, "student", "export", "--out", str(tmp_path / "out"))
+    assert message.endswith("add --merge")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_best_goes_by_dev_rows_and_never_by_test(project: Path, tmp_path: Path) -> None:
+    """Student 2 has the best test rows; 1 is as good on dev, and earlier."""
+    told = json.loads(run("student", "export", "--iteration", "best", "--out", "best", "--json"))
+    assert (told["iteration"], told["accuracy"]) == (1, {"dev": 0.75, "test": 0.25})
+    card = (project / "best/README.md").read_text(encoding="utf-8")
+    manifest = json.loads((project / "best/manifest.json").read_text(encoding="utf-8"))
+    for wanted in (
+        "the best of 3 on 4 dev rows",
+        manifest["set_sha256"],
+        manifest["checkpoint_sha256"],
+        manifest["base"]["digest"],
+        "| 4 dev | 75.0 % | 30.1 to 95.4 % | 0 |",
+        "Nobody has declared a license",
+    ):
+        assert wanted in card
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_without_dev_rows_best_asks_for_a_number(project: Path) -> None:
+    """Test rows do not take the dev rows' place."""
+    for i in range(3):
+        path = project / f"data/iterations/{i}/predictions.parquet"
+        write_records(path, Prediction, [_prediction("test", 0, True)])
+    message = fails(DataError, "student", "export", "--iteration", "best", "--out", "x")
+    assert "found no dev rows" in message
+    assert "name one of 0, 1, 2 as --iteration" in message
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_what_cannot_be_exported_says_why(project: Path, tmp_path: Path) -> None:
+    """A folder that is there, an iteration that is not, a project without students."""
+    (tmp_path / "there").mkdir()
+    message = fails(DataError, "student", "export", "--out", str(tmp_path / "there"))
+    assert "exists already" in message
+    for wanted in ("3", "-1", "last"):
+        message = fails(DataError, "student", "export", "--iteration", wanted, "--out", "x")
+        assert "expected `best` or one of 0, 1, 2" in message
+    (project / "data/iterations").rename(tmp_path / "gone")
+    assert "no student was trained" in fails(DataError, "student", "export", "--out", "x")
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_an_exported_student_shares_no_file_with_the_project(project: Path) -> None:
+    """An edit of the copy cannot reach the project's cache."""
+    run("student", "export", "--out", "out")
+    for path in (project / "out").iterdir():
+        assert path.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_the_three_forms_of_a_file_are_answered_alike(project: Path, tmp_path: Path) -> None:
+    """JSON lines, CSV and Parquet give the same texts; labels are graded, and may lack."""
+    names = ("rows.jsonl", "rows.csv", "rows.parquet")
+    found = [texts(str(rows_file(tmp_path / name))) for name in names]
+    assert found[0] == found[1] == found[2]
+    told = run("predict", str(rows_file(tmp_path / "rows.csv")))
+    assert told.splitlines()[0].split("\t")[0] == "2"  # the line of the file
+    assert "Gold down, answered across" in told
+    assert "95 % interval" in told
+    bare = run("predict", str(rows_file(tmp_path / "bare.jsonl", with_label=False)))
+    assert "nothing was graded" in bare
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_the_confusion_table_counts_every_labelled_row(project: Path, tmp_path: Path) -> None:
+    """Cells sum up to the rows with a label; an unreadable label is counted apart."""
+    path = rows_file(tmp_path / "rows.jsonl")
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"text": "3 and 3", "label": "nonsense"}) + "\n")
+    *rows, last = (json.loads(line) for line in run("predict", str(path), "--json").splitlines())
+    summary = last["summary"]
+    assert (summary["n"], summary["n_without_label"]) == (7, 1)
+    assert sum(cell["n"] for cell in summary["confusion"]) == summary["accuracy"]["n"] == 6
+    right = sum(cell["n"] for cell in summary["confusion"] if cell["gold"] == cell["answer"])
+    assert right == summary["accuracy"]["n_right"]
+    assert [row["verdict"] for row in rows][-1] is None
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_rows_are_read_as_answers_are_taken(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long file is never in memory: the first answer comes before later rows are read."""
+    monkeypatch.setattr("llm2llm.answering._CHUNK", 2)
+    run("student", "export", "--out", "out")
+    how = read_how_to_ask(Path("out"))
+    engine = open_engine(
+        Path("out"), Path("out"), how.student, how.predict, set_default=lambda _n, _v: None
+    )
+    n_read = 0
+
+    def source():
+        nonlocal n_read
+        while True:
+            n_read += 1
+            yield n_read, {"text": f"{n_read} and 1"}
+
+    answered = answer_rows(
+        engine, source(), fields=how.fields, answer_format=how.answer, max_new_tokens=3
+    )
+    assert [next(answered).row for _ in range(3)] == [1, 2, 3]
+    assert n_read == 4
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_bad_files_and_folders_are_named(project: Path, tmp_path: Path) -> None:
+    """Each fault names file, row and what was expected."""
+    (tmp_path / "rows.txt").write_text("x", encoding="utf-8")
+    (tmp_path / "empty.jsonl").write_text("\n", encoding="utf-8")
+    (tmp_path / "lacking.jsonl").write_text('{"text": "a"}\n{"question": "b"}\n', encoding="utf-8")
+    for name, failure, wanted in (
+        ("rows.txt", DataError, "found the ending '.txt'"),
+        ("none.csv", DataError, "no such file"),
+        ("empty.jsonl", ParamsError, "found no rows"),
+        ("lacking.jsonl", DataError, "row 2: field `text`: found question, expected text"),
+    ):
+        assert wanted in fails(failure, "predict", str(tmp_path / name))
+    file = str(rows_file(tmp_path / "rows.jsonl"))
+    message = fails(StudentError, "predict", file, "--student", str(tmp_path))
+    assert "found no llm2llm.json" in message
+    message = fails(ParamsError, "predict", file, "--student", "x", "--iteration", "1")
+    assert "leave it out" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", b'{"a": 1}\n{"a"\n', "a.jsonl:2: not JSON"),
+        ("a.jsonl", b"[1]\n", "a.jsonl:1: found [1], expected a JSON object"),
+        ("a.jsonl", b'{"a": "\xff"}\n', "a.jsonl:1: not JSON"),
+        ("a.csv", b"a,b\n1,2\n1,2,3\n", "a.csv:3: found 3 cells, expected 2"),
+        ("a.csv", b"a,a\n1,2\n", "a.csv:1: found a column name twice"),
+        ("a.csv", b'a,b\n1,"2\n', "a.csv:2: not CSV"),
+        ("a.csv", b"a,b\n1,\xff\n", "not CSV"),
+        ("a.parquet", b"PAR1", "cannot be read as Parquet"),
+    ],
+)
+def test_a_broken_row_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    """File and row stand in the message."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError) as failure:
+        list(stream_rows(tmp_path / name))
+    assert message in str(failure.value)
+
+
+def test_csv_cells_may_hold_lines(tmp_path: Path) -> None:
+    """A row's number is the line where it starts, and a byte order mark is no part of a name."""
+    path = tmp_path / "a.csv"
+    path.write_text('\ufefftext,label\n"one\ntwo",x\n\nthree,y\n', encoding="utf-8")
+    assert list(stream_rows(path)) == [
+        (2, {"text": "one\ntwo", "label": "x"}),
+        (5, {"text": "three", "label": "y"}),
+    ]
