@@ -45,16 +45,18 @@ def schema_of(record: type[Any]) -> pa.Schema:
 def write_records(path: Path, record: type[Record], rows: Iterable[Record]) -> None:
     """Write rows as one Parquet file of the record's schema; equal rows give equal bytes.
 
-    Rows are taken, and written, a row group at a time.
+    Rows are taken, and written, a row group at a time; the file is begun when the first is there,
+    since making it may take hours, and a killed run shall leave nothing beside its outputs.
     """
     schema = schema_of(record)
     source = iter(rows)
     n_before = 0
+    group = list(itertools.islice(source, _ROW_GROUP))
     with (
         replacing(path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
-        while group := list(itertools.islice(source, _ROW_GROUP)):
+        while group:
             columns = [
                 pa.array([getattr(row, field.name) for row in group], field.type)
                 for field in schema
@@ -64,6 +66,7 @@ def write_records(path: Path, record: type[Record], rows: Iterable[Record]) -> N
             _refuse_nulls(table, path, n_before)
             writer.write_table(table)
             n_before += len(group)
+            group = list(itertools.islice(source, _ROW_GROUP))
 
 
 def read_records(path: Path, record: type[Record]) -> list[Record]:
@@ -143,9 +146,11 @@ def write_text(path: Path, text: str) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path; on success sync it and rename it to `path`, else remove it.
 
-    An existing file is replaced, never written in place: its bytes may be a link into a cache.
+    An existing file is replaced, never written in place: its bytes may be a link into a cache. What
+    a killed process left of an earlier try is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -155,6 +160,23 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _remove_leftovers(path: Path) -> None:
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        owner = left.name.removesuffix(".tmp").rpartition(".")[2]
+        if left.is_file() and owner.isdigit() and not _is_alive(int(owner)):
+            left.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Atomic files and their schemas."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,3 +122,25 @@ def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
         raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     assert (path / "a").read_text() == "old"
+
+
+def test_rows_that_take_hours_begin_no_file(tmp_path: Path) -> None:
+    """Nothing stands beside the output until the first rows are there, so a kill leaves nothing."""
+
+    def rows() -> Iterator[Row]:
+        assert list(tmp_path.iterdir()) == []
+        yield from ROWS
+
+    files.write_records(tmp_path / "a.parquet", Row, rows())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    """Half-written files of processes that are gone go with the next try, those of others stay."""
+    gone, alive = ".a.json.4194399.tmp", f".a.json.{os.getppid()}.tmp"
+    for name in (gone, alive, ".b.json.4194399.tmp"):
+        (tmp_path / name).write_text("half")
+    files.write_json(tmp_path / "a.json", 1)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "a.json", alive, ".b.json.4194399.tmp"
+    }  # fmt: skip
