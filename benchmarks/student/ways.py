@@ -192,7 +192,7 @@ def train_trl(folder: Path, base: Path, n: int, epochs: int, size: int) -> dict:
     return {"begun": begun, "done": done, "tokens": tokens, "loss": held_out_loss(model, base)}
 
 
-def a_student(folder: Path, base: Path) -> Path:
+def a_student(base: Path) -> Path:
     """Train a student to be asked: 240 rows, three epochs, always the same."""
     from llm2llm.params.train_iter import TrainIterParams
     from llm2llm.student.training import train_student
@@ -204,7 +204,7 @@ def a_student(folder: Path, base: Path) -> Path:
     training = Training(rows("train", 240), base, student_format(), params, 1, None)
     return train_student(
         training,
-        store=folder.parent / "llm2llm-benchmark",
+        store=ROOT / "build/benchmark",
         checkpoint_every_steps=10_000,
         on_wait=lambda _: None,
         on_progress=lambda *_: None,
@@ -212,12 +212,19 @@ def a_student(folder: Path, base: Path) -> Path:
     )
 
 
+def import_all() -> None:
+    """Import what both ways of asking need, whose time is not the answering's."""
+    import torch  # noqa: F401
+    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
+    from transformers.models.llama import modeling_llama  # noqa: F401
+
+
 def predict_llm2llm(folder: Path, base: Path, n: int, _epochs: int, _size: int) -> dict:
     """Ask by the project's own function, in batches of 64 and without its calculator."""
     from llm2llm.params.predict import PredictParams
     from llm2llm.student.prediction import Asking, answers
 
-    student = a_student(folder, base)
+    student = a_student(base)
     params = load_section(ROOT / "params.yaml", "predict", PredictParams).model_copy(
         update={
             "batch_size": 64,
@@ -230,6 +237,7 @@ def predict_llm2llm(folder: Path, base: Path, n: int, _epochs: int, _size: int) 
         }
     )
     asked = [text for text, _ in rows("test", n)]
+    import_all()
     asking = Asking(asked, [], student, base, student_format(), params, 1)
     begun = time.process_time()
     answered = answers(
@@ -243,15 +251,16 @@ def predict_llm2llm(folder: Path, base: Path, n: int, _epochs: int, _size: int) 
     return {"begun": begun, "done": done, "tokens": sum(a.n_tokens for a in answered)}
 
 
-def predict_published(folder: Path, base: Path, n: int, _epochs: int, _size: int) -> dict:
+def predict_published(_folder: Path, base: Path, n: int, _epochs: int, _size: int) -> dict:
     """Ask in batches of 64 in file order, padded on the left, each until its last row ends."""
-    student = a_student(folder, base)
-    begun = time.process_time()
+    student = a_student(base)
+    import_all()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from llm2llm.student.formatting import Template
 
+    begun = time.process_time()
     torch.set_num_threads(THREADS)
     tokenizer = AutoTokenizer.from_pretrained(student)
     model = AutoModelForCausalLM.from_pretrained(student, dtype=torch.float32).eval()

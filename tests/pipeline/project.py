@@ -79,6 +79,8 @@ class Project:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # Whatever started the tests in the background may have had it ignored.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def log(self) -> str:
