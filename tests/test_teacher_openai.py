@@ -562,3 +562,18 @@ def test_json_is_not_asked_for_where_text_is_read(tmp_path: Path) -> None:
     params = teacher_batch(openai=openai_params(response_format="json_object"))
     with pytest.raises(ParamsError, match="expected none"):
         make_sender(params, runtime(), text, Ledger(tmp_path), edge())
+
+
+def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests go through the proxy that the variables name, unless they except the host."""
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with serving() as server:
+        monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+        params = openai_params("http://teacher.invalid/v1")
+        assert isinstance(teacher(params).ask(request()), Answer)
+        assert len(server.bodies) == 1
+        monkeypatch.setenv("no_proxy", "teacher.invalid")
+        with pytest.raises(TeacherOutageError, match="connection failed"):
+            teacher(params).ask(request())
+        assert len(server.bodies) == 1
