@@ -26,7 +26,7 @@ report:
   n_closest_shown: 5
 base_model: {model: embedded}
 subsample: {train: train.jsonl}
-teacher_batch: {backend: symbolic, solves: 0}
+teacher_batch: {backend: symbolic, replay: false, solves: 0}
 dedupe_against_test:
   gates: [exact, coverage, rouge, masked, duplicate]
   ngram_words: 5
