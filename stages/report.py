@@ -6,8 +6,10 @@ from llm2llm.files import replacing_folder, write_json, write_text
 from llm2llm.lineage.finished import read_finished
 from llm2llm.params.loading import load_section
 from llm2llm.params.report import ReportParams
-from llm2llm.reporting.charts import accuracy_chart, funnel_chart
-from llm2llm.reporting.metrics import as_metrics, as_plot, measure
+from llm2llm.reporting.charts import charts
+from llm2llm.reporting.dvc_files import as_metrics, as_plot
+from llm2llm.reporting.further import read_further
+from llm2llm.reporting.metrics import measure
 from llm2llm.reporting.page import page
 from llm2llm.reporting.summary import summary
 from llm2llm.stage import PARAMS, run_iteration, say
@@ -17,21 +19,15 @@ def main(n_iterations: int) -> None:
     """Write data/report/ for the run that set `n_iterations` ends."""
     params = load_section(PARAMS, "report", ReportParams)
     finished = read_finished(Path(), n_iterations)
-    measured = measure(finished)
-    accuracy_svg = accuracy_chart(measured)
-    funnel_svg = funnel_chart(measured)
-    html = page(
-        finished,
-        measured,
-        accuracy_svg=accuracy_svg,
-        funnel_svg=funnel_svg,
-        n_examples_shown=params.n_examples_shown,
-        n_closest_shown=params.n_closest_shown,
-    )
+    further = read_further(Path(), finished, params.n_examples_shown)
+    measured = measure(finished, further.passes, further.control_passed)
+    drawn = charts(measured, further.curves)
+    html = page(finished, measured, further, drawn, params)
     with replacing_folder(Path("data/report")) as target:
         write_text(target / "plots.csv", as_plot(measured))
-        write_text(target / "accuracy.svg", accuracy_svg)
-        write_text(target / "funnel.svg", funnel_svg)
+        for name, chart in drawn.items():
+            write_text(target / f"charts/{name}.svg", chart.svg())
+            (target / f"charts/{name}.png").write_bytes(chart.png())
         write_text(target / "index.html", html)
         write_json(target / "metrics.json", as_metrics(measured))
     for line in summary(measured):

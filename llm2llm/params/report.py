@@ -6,9 +6,14 @@ from pydantic import Field
 
 from llm2llm.params.section import Section
 
+Number = Annotated[int, Field(ge=0)]
+
 
 class ReportParams(Section):
-    """How many examples stand beside their seeds, and how many pairs closest to the test set."""
+    """How much of a large run stands in the page; the commands show the rest."""
 
-    n_examples_shown: Annotated[int, Field(ge=0)]
-    n_closest_shown: Annotated[int, Field(ge=0)]
+    n_examples_shown: Number
+    n_closest_shown: Number
+    n_suspects_shown: Number
+    n_table_examples: Number
+    n_table_characters: Annotated[int, Field(ge=20)]

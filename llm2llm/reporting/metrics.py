@@ -6,27 +6,43 @@ from dataclasses import dataclass
 
 from llm2llm.exceptions import CountError
 from llm2llm.grading import RIGHT, Accuracy, accuracy, suspected_label_errors
-from llm2llm.ids import Json
 from llm2llm.lineage.finished import Finished
-from llm2llm.lineage.history import Counts
+from llm2llm.lineage.history import Counts, Tokens
 from llm2llm.records.predictions import Prediction
 from llm2llm.reporting.paired import Gain, gain
-
-_DIGITS = 6
+from llm2llm.reporting.passing import PassRate
 
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """What became of the seeds since the student before: wrong then, wrong now, or both."""
+    """What became of the seeds since the student before: wrong then, wrong now, or both.
+
+    `n_requests` and `n_tokens` were spent in between; tokens are null where none were reported.
+    """
 
     n_fixed: int
     n_still_wrong: int
     n_newly_wrong: int
+    n_requests: int
+    n_tokens: int | None
+
+    @property
+    def requests_per_fixed(self) -> float | None:
+        """Share the requests out among the seeds fixed; null where none was."""
+        return self.n_requests / self.n_fixed if self.n_fixed else None
+
+    @property
+    def tokens_per_fixed(self) -> float | None:
+        """Share the tokens out among the seeds fixed; null where none was, or none is known."""
+        return None if self.n_tokens is None or not self.n_fixed else self.n_tokens / self.n_fixed
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One student; `counts` is null for the last, `closure` for the first."""
+    """One student; `counts` is null for the last, `closure` for the first.
+
+    `passed` is null where its answers were not drawn several times, or not recorded.
+    """
 
     iteration: int
     n_examples: int
@@ -35,6 +51,12 @@ class Point:
     test: Accuracy
     counts: Counts | None
     closure: Closure | None
+    passed: PassRate | None
+
+    @property
+    def n_errors(self) -> int:
+        """Count the seeds that this student gets wrong."""
+        return self.seed.n - self.seed.n_right
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +65,34 @@ class Measured:
 
     points: list[Point]
     control: Accuracy | None
+    control_passed: PassRate | None
     over_control: Gain | None
     over_first: Gain | None
     rejected: dict[str, int]
     suspected: list[str]
 
 
-def measure(finished: Finished) -> Measured:
-    """Measure a run; raises CountError where predictions and history.json disagree."""
-    points = [_point(finished, iteration) for iteration in range(finished.n_iterations + 1)]
+def measure(
+    finished: Finished,
+    passes: Sequence[PassRate | None] = (),
+    control_passed: PassRate | None = None,
+) -> Measured:
+    """Measure a run; raises CountError where predictions and history.json disagree.
+
+    `passes` are the students' pass rates in order, none at all where nothing was drawn.
+    """
+    n_students = finished.n_iterations + 1
+    points = [
+        _point(finished, iteration, passed)
+        for iteration, passed in zip(range(n_students), passes or [None] * n_students, strict=True)
+    ]
     last, control = finished.predictions[-1], finished.control
     rejected = Counter(row.gate for rows in finished.rejected for row in rows)
     verdicts = {p.example_id: p.verdict for p in last if p.split == "seed"}
     return Measured(
         points=points,
         control=_accuracy(control, "test") if control is not None else None,
+        control_passed=control_passed,
         over_control=gain(last, control) if control is not None else None,
         over_first=gain(last, finished.predictions[0]),
         rejected=dict(sorted(rejected.items(), key=lambda pair: (-pair[1], pair[0]))),
@@ -65,44 +100,7 @@ def measure(finished: Finished) -> Measured:
     )
 
 
-def as_metrics(measured: Measured) -> dict[str, Json]:
-    """Nest the numbers as DVC shows and compares them; what was not measured has no key."""
-    first, last = measured.points[0], measured.points[-1]
-    metrics: dict[str, Json] = {
-        "final": {"n_examples": last.n_examples, **_accuracies(last)},
-        "first": {"n_examples": first.n_examples, **_accuracies(first)},
-        "iterations": {str(point.iteration): _numbers(point) for point in measured.points},
-        "rejected": dict(measured.rejected),
-        "n_suspected_label_errors": len(measured.suspected),
-    }
-    if measured.control is not None:
-        metrics["control"] = _interval("test", measured.control)
-    for name, found in (
-        ("final_minus_control", measured.over_control),
-        ("final_minus_first", measured.over_first),
-    ):
-        if found is not None:
-            metrics[name] = {
-                "test_accuracy": _short(found.difference),
-                "low": _short(found.low),
-                "high": _short(found.high),
-            }
-    return metrics
-
-
-def as_plot(measured: Measured) -> str:
-    """Write one CSV line for each student, after a line of names."""
-    names = "iteration,n_examples,seed_accuracy,test_accuracy,test_low,test_high,control_accuracy"
-    control = "" if measured.control is None else str(_short(measured.control.share))
-    lines = [names]
-    for point in measured.points:
-        shares = (point.seed.share, point.test.share, point.test.low, point.test.high)
-        cells = [point.iteration, point.n_examples, *(_short(share) for share in shares), control]
-        lines.append(",".join(str(cell) for cell in cells))
-    return "\n".join(lines) + "\n"
-
-
-def _point(finished: Finished, iteration: int) -> Point:
+def _point(finished: Finished, iteration: int, passed: PassRate | None) -> Point:
     predictions = finished.predictions[iteration]
     seed, dev, test = (_accuracy(predictions, split) for split in ("seed", "dev", "test"))
     entries = finished.history.iterations
@@ -126,53 +124,30 @@ def _point(finished: Finished, iteration: int) -> Point:
         dev=dev,
         test=test,
         counts=entries[iteration].counts if merged else None,
-        closure=_closure(finished.predictions[iteration - 1], predictions) if iteration else None,
+        closure=_closure(finished, iteration) if iteration else None,
+        passed=passed,
     )
 
 
-def _closure(before: Sequence[Prediction], after: Sequence[Prediction]) -> Closure:
+def _closure(finished: Finished, iteration: int) -> Closure:
+    before, after = finished.predictions[iteration - 1 : iteration + 1]
     was = {p.example_id: p.verdict == RIGHT for p in before if p.split == "seed"}
     turns = Counter((was[p.example_id], p.verdict == RIGHT) for p in after if p.split == "seed")
-    return Closure(turns[False, True], turns[False, False], turns[True, False])
+    spent = finished.history.iterations[iteration - 1]
+    return Closure(
+        n_fixed=turns[False, True],
+        n_still_wrong=turns[False, False],
+        n_newly_wrong=turns[True, False],
+        n_requests=spent.counts.requests,
+        n_tokens=_total(spent.tokens),
+    )
+
+
+def _total(tokens: Tokens) -> int | None:
+    if tokens.prompt is None and tokens.completion is None:
+        return None
+    return (tokens.prompt or 0) + (tokens.completion or 0)
 
 
 def _accuracy(predictions: Sequence[Prediction], split: str) -> Accuracy:
     return accuracy([p.verdict for p in predictions if p.split == split])
-
-
-def _accuracies(point: Point) -> dict[str, Json]:
-    found: dict[str, Json] = {"seed_accuracy": _short(point.seed.share)}
-    if point.dev.n:
-        found["dev_accuracy"] = _short(point.dev.share)
-    return found | _interval("test", point.test)
-
-
-def _interval(split: str, found: Accuracy) -> dict[str, Json]:
-    return {
-        f"{split}_accuracy": _short(found.share),
-        f"{split}_low": _short(found.low),
-        f"{split}_high": _short(found.high),
-        f"n_{split}": found.n,
-        f"n_{split}_unparsable": found.n_unparsable,
-    }
-
-
-def _numbers(point: Point) -> dict[str, Json]:
-    numbers: dict[str, Json] = {
-        "n_examples": point.n_examples,
-        "seed_accuracy": _short(point.seed.share),
-        "test_accuracy": _short(point.test.share),
-    }
-    if point.counts is not None:
-        counts = point.counts.model_dump(exclude={"rejected"})
-        numbers |= {f"n_{name}": value for name, value in counts.items()}
-        numbers["n_rejected"] = sum(point.counts.rejected.values())
-    if point.closure is not None:
-        numbers["n_fixed"] = point.closure.n_fixed
-        numbers["n_still_wrong"] = point.closure.n_still_wrong
-        numbers["n_newly_wrong"] = point.closure.n_newly_wrong
-    return numbers
-
-
-def _short(share: float) -> float:
-    return round(share, _DIGITS)

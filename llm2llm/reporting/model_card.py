@@ -41,7 +41,7 @@ def model_card(
         "## Accuracy",
         _accuracies(student.accuracy),
         "## Use",
-        _use(student_format, base, is_adapter=is_adapter, classifies=classifies),
+        _use(student_format, base, is_adapter, manifest.get("labels")),
         "## License",
         "Nobody has declared a license. These weights derive from the base model, whose license"
         " goes on to hold, and from the training set: the terms of its seeds and of the teacher"
@@ -80,7 +80,10 @@ def _accuracies(accuracies: Mapping[str, Accuracy]) -> str:
     return "\n".join(lines)
 
 
-def _use(student_format: StudentFormat, base: Base, *, is_adapter: bool, classifies: bool) -> str:
+def _use(
+    student_format: StudentFormat, base: Base, is_adapter: bool, labels: list[str] | None
+) -> str:
+    """Say how to ask the student; `labels` are a classifier's, in the order of its logits."""
     indented = "\n".join(
         f"    {line}".rstrip() for line in student_format.prompt.splitlines() or [""]
     )
@@ -90,18 +93,18 @@ def _use(student_format: StudentFormat, base: Base, *, is_adapter: bool, classif
         indented,
         f"{lead}.",
     ]
-    auto = "AutoModelForSequenceClassification" if classifies else "AutoModelForCausalLM"
+    auto = "AutoModelForCausalLM" if labels is None else "AutoModelForSequenceClassification"
+    given = "THIS_FOLDER"
+    if is_adapter and labels is not None:
+        # The base's configuration, which is read first, knows of another head.
+        given += f", id2label={dict(enumerate(labels))}"
+    parts.append("In transformers, with peft installed:" if is_adapter else "In transformers:")
+    parts.append(f"    {auto}.from_pretrained({given})")
     if is_adapter:
-        parts.append(
-            "In transformers, with peft installed:"
-            f" `{auto}.from_pretrained(THIS_FOLDER)` finds the base by `adapter_config.json`."
-        )
+        parts.append("The base is found by `adapter_config.json`.")
         if base.kind == "path":
-            parts.append("The base is a folder of the machine that exported it.")
-        if not classifies:
-            parts.append("In vLLM: `vllm serve BASE --enable-lora --lora-modules it=THIS_FOLDER`.")
-    else:
-        parts.append(f"In transformers: `{auto}.from_pretrained(THIS_FOLDER)`.")
-        if not classifies:
-            parts.append("In vLLM: `vllm serve THIS_FOLDER`.")
+            parts.append("It is a folder of the machine that exported it.")
+    if labels is None:
+        served = "BASE --enable-lora --lora-modules it=THIS_FOLDER" if is_adapter else "THIS_FOLDER"
+        parts.append(f"In vLLM: `vllm serve {served}`.")
     return "\n\n".join(part.strip("\n") for part in parts)

@@ -1,34 +1,45 @@
 """The report as one HTML page: everything from a file or a model is escaped."""
 
-from collections.abc import Sequence
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 from llm2llm.lineage.finished import Finished
+from llm2llm.params.report import ReportParams
 from llm2llm.records.examples import Example
-from llm2llm.records.screened import Kept
-from llm2llm.reporting.charts import accuracy_words, funnel, funnel_words
+from llm2llm.reporting.charts import funnel
+from llm2llm.reporting.drawing import Chart
+from llm2llm.reporting.further import Further
 from llm2llm.reporting.metrics import Measured
+from llm2llm.reporting.nearest import closest, stopped
+from llm2llm.reporting.table import table
+from llm2llm.reporting.visible import visible
+
+_N_REASONS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """An example that was written beside the seed it was written for."""
+class Rejection:
+    """What one gate stopped: in all, by iteration, and its most frequent reasons."""
 
-    seed: Example
-    example: Example
+    gate: str
+    n: int
+    by_iteration: Sequence[int]
+    reasons: Sequence[tuple[str, int]]
+    n_other_reasons: int
 
 
 def page(
     finished: Finished,
     measured: Measured,
-    *,
-    accuracy_svg: str,
-    funnel_svg: str,
-    n_examples_shown: int,
-    n_closest_shown: int,
+    further: Further,
+    charts: Mapping[str, Chart],
+    params: ReportParams,
 ) -> str:
-    """Write the page; it needs no other file, no network and runs no script."""
+    """Write the page; it needs no other file and no network, and only its own script may run."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -37,39 +48,77 @@ def page(
     )
     environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
     environment.filters["points"] = lambda share: f"{100 * share:+.1f}"
-    source = files("llm2llm.reporting").joinpath("page.html").read_text(encoding="utf-8")
-    seeds = {example.example_id: example for example in finished.examples if not example.request_id}
-    return environment.from_string(source).render(
+    environment.filters["number"] = lambda number: f"{number:,}"
+    environment.filters["visible"] = visible
+    style, script = _packaged("page.css"), _packaged("page.js")
+    rows = table(
+        finished, n_examples=params.n_table_examples, n_characters=params.n_table_characters
+    )
+    n_stopped, leaks = stopped(finished, further.tests, params.n_closest_shown)
+    # The charts are made here, and the JSON has no `<` left.
+    return environment.from_string(_packaged("page.html")).render(
         measured=measured,
         first=measured.points[0],
         last=measured.points[-1],
         funnel=funnel(measured.points),
-        accuracy_svg=Markup(_inline(accuracy_svg)),  # noqa: S704  matplotlib escapes its texts
-        funnel_svg=Markup(_inline(funnel_svg)),  # noqa: S704
-        accuracy_words=accuracy_words(measured),
-        funnel_words=funnel_words(measured),
-        pairs=pairs(finished.examples, n_examples_shown),
-        closest=closest(finished.kept, n_closest_shown),
-        suspected=[seeds[name] for name in measured.suspected if name in seeds],
+        rejections=rejections(finished),
+        charts={name: Markup(chart.inline()) for name, chart in charts.items()},  # noqa: S704
+        words={name: chart.words for name, chart in charts.items()},
+        curves=further.curves,
+        n_stopped=n_stopped,
+        leaks=leaks,
+        closest=closest(finished, further.tests, params.n_closest_shown),
+        n_suspected=len(measured.suspected),
+        suspected=_suspected(finished, measured, params.n_suspects_shown),
+        chains=further.chains,
+        table=rows,
+        table_json=Markup(rows.json),  # noqa: S704
+        style=Markup(style),  # noqa: S704
+        script=Markup(script),  # noqa: S704
+        policy="; ".join(
+            (
+                "default-src 'none'",
+                f"style-src {_hash(style)}",
+                f"script-src {_hash(script)}",
+                "base-uri 'none'",
+                "form-action 'none'",
+            )
+        ),
     )
 
 
-def pairs(examples: Sequence[Example], n_shown: int) -> list[Pair]:
-    """Choose examples evenly spaced over the set, in its order, each with its seed."""
-    seeds = {example.example_id: example for example in examples if example.origin == "seed"}
-    added = [example for example in examples if example.origin != "seed"]
-    n = min(n_shown, len(added))
-    chosen = [added[k * len(added) // n] for k in range(n)]
-    return [Pair(seeds[example.seed_id], example) for example in chosen]
+def rejections(finished: Finished) -> list[Rejection]:
+    """Count what each gate stopped, the busiest gate first."""
+    reasons: dict[str, Counter[str]] = {}
+    by_iteration: dict[str, Counter[int]] = {}
+    for iteration, rows in enumerate(finished.rejected):
+        for row in rows:
+            reasons.setdefault(row.gate, Counter())[row.reason] += 1
+            by_iteration.setdefault(row.gate, Counter())[iteration] += 1
+    found = []
+    for gate, counted in reasons.items():
+        frequent = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+        found.append(
+            Rejection(
+                gate=gate,
+                n=counted.total(),
+                by_iteration=[by_iteration[gate][i] for i in range(finished.n_iterations)],
+                reasons=frequent[:_N_REASONS],
+                n_other_reasons=len(frequent[_N_REASONS:]),
+            )
+        )
+    return sorted(found, key=lambda rejection: (-rejection.n, rejection.gate))
 
 
-def closest(kept: Sequence[Sequence[Kept]], n_shown: int) -> list[Kept]:
-    """List the kept examples that come closest to a test item, the closest first."""
-    compared = [row for rows in kept for row in rows if row.nearest_test_score is not None]
-    compared.sort(key=lambda row: (-(row.nearest_test_score or 0.0), row.example_id))
-    return compared[:n_shown]
+def _suspected(finished: Finished, measured: Measured, n_shown: int) -> list[Example]:
+    wanted = set(measured.suspected[:n_shown])
+    return [each for each in finished.examples if not each.request_id and each.example_id in wanted]
 
 
-def _inline(svg: str) -> str:
-    """Cut what may stand before the root element of a file but not inside HTML."""
-    return svg[svg.index("<svg") :].replace("<svg", '<svg role="img"', 1)
+def _packaged(name: str) -> str:
+    return files("llm2llm.reporting").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
