@@ -145,6 +145,22 @@ def test_longer_and_more_rows_take_more() -> None:
     assert small / GIB == pytest.approx(12.6 + 2 + 1.25, rel=0.05)
 
 
+def test_processes_share_out_the_rows_of_an_update() -> None:
+    """Two processes take half of the activations each, unless micro-batches are smaller."""
+    whole, half = (
+        training_need(
+            SEVEN,
+            TRAIN.model_copy(update={"batch_size": 16, "processes": n}),
+            512,
+            bf16=True,
+            device="cuda",
+        )
+        for n in (1, 2)
+    )
+    assert half.activations == whole.activations / 2
+    assert half.total - half.activations == whole.total - whole.activations
+
+
 def test_bytes_are_written_short() -> None:
     """Two digits are as exact as an estimate is."""
     assert [gib(n) for n in (GIB // 3, 3 * GIB // 2, 40 * GIB)] == ["0.33 GiB", "1.5 GiB", "40 GiB"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from llm2llm.params.predict import PredictParams, PredictVllmParams
 from llm2llm.params.train_iter import LoraParams, TrainIterParams
 from llm2llm.student.base import describe_embedded, write_base
+from llm2llm.student.pace import Progress
 from llm2llm.student.training import train_student
 from llm2llm.student.training_facts import Training
 from llm2llm.tasks.sections import AnswerFormat, StudentFormat
@@ -41,6 +42,7 @@ TRAIN = TrainIterParams(
     max_tokens=None,
     precision="auto",
     gradient_checkpointing=False,
+    processes=1,
     device="cpu",
     threads=1,
 )
@@ -60,7 +62,7 @@ PREDICT = PredictParams(
 )
 
 # A process forked from one that has these costs milliseconds, not seconds.
-_PRELOAD = [
+PRELOAD = [
     "torch",
     "peft",
     "transformers.trainer",
@@ -165,8 +167,8 @@ def a_training(base_folder: Path, **changes) -> Training:
 def train(training: Training, store: Path, kill_at: int | None = None) -> Path:
     """Train with a state every 3 updates; at update `kill_at` this process kills itself."""
 
-    def on_progress(done: int, _total: int) -> None:
-        if done == kill_at:
+    def on_progress(progress: Progress) -> None:
+        if progress.n_done == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return train_student(
@@ -182,7 +184,7 @@ def train(training: Training, store: Path, kill_at: int | None = None) -> Path:
 def in_child(function, *arguments) -> int:
     """Call a function in a process of its own; give its exit code, -9 if it was killed."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOAD)
+    context.set_forkserver_preload(PRELOAD)
     child = context.Process(target=function, args=arguments)
     child.start()
     child.join()

@@ -15,7 +15,7 @@ from llm2llm.params.train_iter import TrainIterParams
 from llm2llm.raw import read_raw
 from llm2llm.stage import PARAMS
 from llm2llm.student.base import EMBEDDED, local_folder
-from llm2llm.student.compute import device_for
+from llm2llm.student.compute import device_for, too_many_processes
 from llm2llm.student.memory import Shape, advice, gib, prediction_need, read_shape, training_need
 from llm2llm.student.versions import package_versions
 from llm2llm.tasks.sections import AnswerFormat, Fields, StudentFormat
@@ -29,6 +29,7 @@ _USABLE = 0.92
 
 def memory_problems() -> Iterator[str]:
     """Yield what would not fit, with the knob that helps; see `memory_lines` for what would."""
+    yield from _processes_without_gpu()
     yield from _look()[1]
 
 
@@ -56,15 +57,18 @@ def _look() -> tuple[list[str], list[str]]:
     usable = int(_USABLE * room)
     bf16 = train.precision == "bf16" or (train.precision == "auto" and device == "cuda")
     training = training_need(shape, train, n_tokens, bf16=bf16, device=device).total
+    # Processes on a CPU share the machine's memory; on GPUs each has a card.
+    n_sharing = train.processes if device == "cpu" else 1
+    each = f" in each of {train.processes} processes" if train.processes > 1 else ""
     answering = prediction_need(
         shape, predict.batch_size, 2 * n_tokens, bf16=bf16, device=device
     ).total
     found = []
-    if training > usable:
-        helps = advice(shape, train, n_tokens, bf16=bf16, device=device, room=usable)
+    if training * n_sharing > usable:
+        helps = advice(shape, train, n_tokens, bf16=bf16, device=device, room=usable // n_sharing)
         found.append(
-            f"memory: training on rows of about {n_tokens} tokens takes about {gib(training)},"
-            f" found {gib(room)} on {where}; {helps}"
+            f"memory: training on rows of about {n_tokens} tokens takes about {gib(training)}"
+            f"{each}, found {gib(room)} on {where}; {helps}"
         )
     if answering > usable:
         found.append(
@@ -72,10 +76,20 @@ def _look() -> tuple[list[str], list[str]]:
             f" {gib(answering)}, found {gib(room)} on {where}; lower `predict.batch_size`"
         )
     told = [
-        f"memory: about {gib(training)} for training and {gib(answering)} for prediction of"
+        f"memory: about {gib(training)} for training{each} and {gib(answering)} for prediction of"
         f" {gib(room)} on {where}, for rows of about {n_tokens} tokens"
     ]
     return told, found
+
+
+def _processes_without_gpu() -> Iterator[str]:
+    train = load_section(PARAMS, "train_iter", TrainIterParams)
+    try:
+        device = device_for(train.device, package_versions()["torch"])
+    except MachineError:
+        return  # told of by the stage itself
+    if problem := too_many_processes(train.processes, device):
+        yield f"{PARAMS}: {problem}"
 
 
 def _shape(base: BaseModelParams) -> Shape | None:

@@ -25,6 +25,7 @@ class EarlyStoppingParams(Section):
 class TrainIterParams(Section):
     """`batch_size` rows make one update; a device takes `micro_batch_size` of them at a time.
 
+    They are shared out over `processes`, each of which has a device of its own.
     `kind` classifier trains an encoder with a head over the task's labels. `lora` is ignored by
     `method: full`; `quantize` is for LoRA on a GPU. `continuous` starts from the student before.
     `max_tokens` null takes the longest row, at most the model's context; longer rows are left out
@@ -50,13 +51,25 @@ class TrainIterParams(Section):
     max_tokens: Annotated[int, Field(ge=2)] | None
     precision: Literal["auto", "fp32", "bf16"]
     gradient_checkpointing: bool
+    processes: Annotated[int, Field(ge=1)]
     device: Literal["auto", "cpu", "cuda"]
     threads: Annotated[int, Field(ge=1)]
 
+    @property
+    def rows_at_a_time(self) -> int:
+        """Count the rows of a full micro-batch, which one device takes."""
+        return self.micro_batch_size or self.batch_size // self.processes
+
     @model_validator(mode="after")
     def _micro_batches_fit(self) -> "TrainIterParams":
-        if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
-            raise ValueError("batch_size is a multiple of micro_batch_size")
+        shared = self.processes * (self.micro_batch_size or 1)
+        if self.batch_size % shared:
+            factors = ["processes"] if self.processes > 1 else []
+            factors += ["micro_batch_size"] if self.micro_batch_size is not None else []
+            raise ValueError(
+                f"batch_size is a multiple of {' times '.join(factors)}, found {self.batch_size}"
+                f" for {shared}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,8 @@ _SHORTAGE = ("not enough memory", "can't allocate memory", "out of memory")
 
 # The kernel driver makes this file when it has found an NVIDIA card.
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+# It makes a folder here for each.
+_NVIDIA_CARDS = Path("/proc/driver/nvidia/gpus")
 
 
 def device_for(choice: DeviceChoice, torch_version: str, driver: Path = _NVIDIA_DRIVER) -> Device:
@@ -27,6 +29,25 @@ def device_for(choice: DeviceChoice, torch_version: str, driver: Path = _NVIDIA_
     if choice != "auto":
         return choice
     return "cuda" if driver.exists() and "+cpu" not in torch_version else "cpu"
+
+
+def too_many_processes(processes: int, device: Device, cards: Path = _NVIDIA_CARDS) -> str | None:
+    """Say that there is no GPU for each process of a training; null where there may be.
+
+    Torch is asked later: it may be kept from using some of the cards.
+    """
+    found = len(list(cards.iterdir())) if cards.is_dir() else 0
+    if device == "cpu" or processes == 1 or processes <= found:
+        return None
+    return lacking_gpus(processes, found)
+
+
+def lacking_gpus(processes: int, found: int) -> str:
+    """Word it."""
+    return (
+        f"`train_iter.processes`: found {processes} for {found} GPUs, expected a GPU for each;"
+        " lower it, or set `train_iter.device: cpu`"
+    )
 
 
 @contextmanager

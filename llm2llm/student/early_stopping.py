@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llm2llm.files import read_json, write_json
+from llm2llm.student.place import ALONE, Place
 
 _HISTORY = "dev.json"
 _BEST = "best.safetensors"
@@ -23,11 +24,14 @@ class Watched:
 class Watch:
     """Look at the loss on the dev rows, and keep the best weights and all losses so far."""
 
-    def __init__(self, model: Any, watched: Watched, collate: Any, loss: Any) -> None:
+    def __init__(
+        self, model: Any, watched: Watched, collate: Any, loss: Any, place: Place = ALONE
+    ) -> None:
         self._model = model
         self._watched = watched
         self._collate = collate
         self._loss = loss
+        self._place = place
         self.losses: list[tuple[int, float]] = []
         self._best: dict[str, Any] = {}
 
@@ -37,8 +41,11 @@ class Watch:
 
     def look(self, step: int) -> bool:
         """Compute the loss on the dev rows; say whether it did not fall for too long."""
-        loss = mean_loss(
-            self._model, [self._collate([batch]) for batch in self._watched.batches], self._loss
+        loss = self._place.agreed(
+            mean_loss(
+                self._model, [self._collate([batch]) for batch in self._watched.batches], self._loss
+            ),
+            self._model.device,
         )
         if not self.losses or loss < min(loss for _, loss in self.losses):
             self._best = {

@@ -23,6 +23,8 @@ from llm2llm.student.compute import device_for, set_up, uses_bf16
 from llm2llm.student.early_stopping import Watched
 from llm2llm.student.formatting import Template
 from llm2llm.student.memory import Shape, read_shape
+from llm2llm.student.pace import Progress
+from llm2llm.student.place import ALONE, Place
 from llm2llm.student.pretrained import context_of, load_base, new_classifier
 from llm2llm.student.rows import counts, rows_of
 from llm2llm.student.saving import save_adapter, save_student
@@ -38,11 +40,13 @@ def make(
     student: Path,
     states: Path,
     checkpoint_every_steps: int,
-    on_progress: Callable[[int, int], None],
+    on_progress: Callable[[Progress], None],
+    place: Place = ALONE,
 ) -> None:
     """Train the student and write its files and manifest.json into the folder `student`.
 
     Training states are kept in `states`, and the newest complete one there is gone on from.
+    Of several processes, all of which call this, the one that leads writes.
     """
     params = training.params
     device = device_for(params.device, package_versions()["torch"])
@@ -67,12 +71,12 @@ def make(
     if params.early_stopping is not None:
         dev = rows_of(template, training.dev, params, training.answer_format, context)
         watched = Watched(
-            dev_batches(dev.rows, params.micro_batch_size or params.batch_size),
+            dev_batches(dev.rows, params.rows_at_a_time),
             every=math.ceil(n_updates_of(training) / params.epochs),
             patience=params.early_stopping.patience,
         )
     with explained(lambda: _shape(training), params, used.max_tokens, bf16=bf16, device=device):
-        watch = train(
+        trained = train(
             model,
             Run(
                 rows=used.rows,
@@ -89,8 +93,11 @@ def make(
                 folder=states,
                 checkpoint_every_steps=checkpoint_every_steps,
                 on_progress=on_progress,
+                place=place,
             ),
         )
+    if not place.leads:
+        return
     student.mkdir()
     if params.method == "lora":
         save_adapter(student, model, read_base(training.base_folder))
@@ -102,8 +109,9 @@ def make(
         "counts": counts(used, params.kind),
         "max_tokens": used.max_tokens,
         "bf16": bf16,
+        "losses": [*trained.losses],
     }
-    if watch:
+    if watch := trained.watch:
         manifest["early_stopping"] = {
             "best_update": watch.best_update(),
             "dev_losses": [[step, loss] for step, loss in watch.losses],

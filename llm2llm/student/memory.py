@@ -123,7 +123,7 @@ def training_need(
         )
         trained = params.lora.rank * shape.linear_edges
         weights += 4 * trained
-    tokens = n_tokens * (params.micro_batch_size or params.batch_size)
+    tokens = n_tokens * params.rows_at_a_time
     layer = tokens * number * (
         _KEPT_HIDDEN * shape.hidden + _KEPT_INTERMEDIATE * shape.intermediate
     )  # fmt: skip
@@ -148,8 +148,7 @@ def prediction_need(
 
 def knobs(params: TrainIterParams, device: str) -> Iterator[tuple[str, TrainIterParams]]:
     """Yield what takes less memory, each on top of those before, the least change first."""
-    size = params.micro_batch_size or params.batch_size
-    if size > 1:
+    if params.rows_at_a_time > 1:
         params = params.model_copy(update={"micro_batch_size": 1})
         yield "`train_iter.micro_batch_size: 1`", params
     if not params.gradient_checkpointing:

@@ -119,8 +119,11 @@ def _load(
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as failure:
         if is_shortage(failure):
             raise
+        told = _first_line(failure)
+        if "ignore_mismatched_sizes" in told:  # transformers refers to a report, which is silenced
+            told = "its weights have other shapes than its config.json says"
         raise StudentError(
-            f"{folder}: cannot be loaded as a {what} ({_first_line(failure)});"
+            f"{folder}: cannot be loaded as a {what} ({told});"
             " check `base_model.model`, or fetch the model again"
         ) from None
     if tokenizer.pad_token_id is None:
@@ -155,7 +158,8 @@ def _quantized(quantize: str, kept: Sequence[str] = ()) -> dict[str, Any]:
             bnb_4bit_compute_dtype=torch.bfloat16,
             llm_int8_skip_modules=list(kept) or None,
         ),
-        "device_map": {"": 0},
+        # One process of several has another one than the first.
+        "device_map": {"": torch.cuda.current_device()},
     }
 
 

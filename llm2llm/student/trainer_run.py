@@ -1,6 +1,7 @@
 """One training by transformers' Trainer, along a plan made beforehand."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from llm2llm.student.collating import Collate
 from llm2llm.student.compute import importing
 from llm2llm.student.early_stopping import Watch, Watched
 from llm2llm.student.halves import Halves
+from llm2llm.student.losses import curve, folded, updates_per_point
+from llm2llm.student.pace import Progress
+from llm2llm.student.place import Place
 
-# The loss is looked at this often, and before every training state.
-_LOG_EVERY_STEPS = 20
+# The loss that is told of is the mean of so many updates.
+_TOLD_OF = 20
 
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
@@ -41,21 +45,30 @@ class Run:
     random_seed: int
     folder: Path
     checkpoint_every_steps: int
-    on_progress: Callable[[int, int], None]
+    on_progress: Callable[[Progress], None]
+    place: Place
 
 
-def train(model: Any, run: Run) -> Watch | None:
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training leaves behind besides weights: its loss curve, and what was seen on dev."""
+
+    losses: list[dict[str, Any]]
+    watch: Watch | None
+
+
+def train(model: Any, run: Run) -> Trained:
     """Train the model in place, from the newest complete training state if there is one.
 
-    With early stopping the model has the weights that were best, and what was seen is given.
-    Raises StudentError when the loss is no number any more.
+    With early stopping the model has the weights that were best. Raises StudentError when the
+    loss is no number any more.
     """
     with importing():
         import torch
         from transformers import TrainingArguments
 
     params = run.params
-    n_parts = params.batch_size // (params.micro_batch_size or params.batch_size)
+    n_parts = params.batch_size // params.rows_at_a_time
     batches = [
         [run.rows[index] for index in part]
         for update in run.plan
@@ -64,7 +77,8 @@ def train(model: Any, run: Run) -> Watch | None:
     arguments = TrainingArguments(
         output_dir=str(run.folder),
         per_device_train_batch_size=1,  # one item of the data set is one micro-batch
-        gradient_accumulation_steps=n_parts,
+        # Processes take the items in turn, so that those of one update go to it in all of them.
+        gradient_accumulation_steps=n_parts // run.place.n,
         num_train_epochs=1,  # the plan holds all epochs
         train_sampling_strategy="sequential",
         learning_rate=params.learning_rate,
@@ -77,18 +91,26 @@ def train(model: Any, run: Run) -> Watch | None:
         bf16=run.bf16,
         gradient_checkpointing=params.gradient_checkpointing,
         use_cpu=run.device == "cpu",
-        seed=run.random_seed % 2**32,  # numpy takes no more
+        # Dropout differs between processes. numpy takes no more.
+        seed=(run.random_seed + run.place.rank) % 2**32,
+        # Else DDP regroups gradients after its first update, and so one after a resumption is
+        # added up in another order.
+        ddp_find_unused_parameters=True if run.place.n > 1 else None,
         remove_unused_columns=False,
         dataloader_pin_memory=run.device == "cuda",
         logging_strategy="steps",
-        logging_steps=_LOG_EVERY_STEPS,
+        # Each, so that a curve's points do not depend on when states are kept.
+        logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="no",  # the callback decides
         report_to="none",
         disable_tqdm=True,
         log_level="error",
     )
-    watch = Watch(model, run.watched, run.collate, run.loss) if run.watched else None
+    if run.device == "cuda":
+        # A process has one GPU; the Trainer would deal micro-batches out to all that it sees.
+        arguments._n_gpu = 1
+    watch = Watch(model, run.watched, run.collate, run.loss, run.place) if run.watched else None
     with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         trainer = _trainer_class(model, run, pool)(
             model=model,
@@ -98,6 +120,7 @@ def train(model: Any, run: Run) -> Watch | None:
             compute_loss_func=run.loss,
             callbacks=[_callback(run, watch)],
         )
+        check_shared(trainer, run)
         _silence(trainer)
         newest = training_state.newest_complete(run.folder)
         if newest and watch:
@@ -106,7 +129,16 @@ def train(model: Any, run: Run) -> Watch | None:
     if watch:
         watch.use_best()
     _check_numbers(model)
-    return watch
+    return Trained(curve(trainer.state.log_history, updates_per_point(len(run.plan))), watch)
+
+
+def check_shared(trainer: Any, run: Run) -> None:
+    """Refuse to share rows out where the loss would be another one then."""
+    if run.place.n > 1 and not (run.loss or trainer.model_accepts_loss_kwargs):
+        raise StudentError(
+            f"`train_iter.processes`: found {run.place.n}, expected 1 for this base model: its loss"
+            " is a mean over the rows of one process, not a share of the whole update's; set 1"
+        )
 
 
 def _check_numbers(model: Any) -> None:
@@ -128,7 +160,8 @@ def _no_number(found: str) -> StudentError:
 def _trainer_class(model: Any, run: Run, pool: Executor) -> Any:
     """Take the Trainer, or one that computes a micro-batch in halves, for one thread in fp32.
 
-    Autocast and gradient checkpointing keep state that two threads would share.
+    Autocast and gradient checkpointing keep state that two threads would share, and DDP takes
+    gradients from a whole backward pass alone.
     """
     from transformers import Trainer
 
@@ -137,6 +170,7 @@ def _trainer_class(model: Any, run: Run, pool: Executor) -> Any:
         or run.params.threads > 1
         or run.bf16
         or run.params.gradient_checkpointing
+        or run.place.n > 1
     ):
         return Trainer
     halves = Halves(model, pool)
@@ -164,32 +198,48 @@ def _silence(trainer: Any) -> None:
 def _callback(run: Run, watch: Watch | None) -> Any:
     from transformers import TrainerCallback
 
+    every = updates_per_point(len(run.plan))
+
     class _Keeper(TrainerCallback):
         """Report progress, refuse a loss that is no number, and keep training states."""
 
+        def __init__(self) -> None:
+            self._n_new = self._n_new_tokens = 0
+            self._latest: deque[float] = deque(maxlen=_TOLD_OF)
+
+        def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+            run.on_progress(Progress(state.global_step, state.max_steps, 0, 0))
+
         def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
             step, last = state.global_step, state.max_steps
-            run.on_progress(step, last)
             if watch and watch.is_due(step, last) and watch.look(step):
                 # No state is kept, as a training that goes on from it would not stop.
                 control.should_training_stop = True
             elif step % run.checkpoint_every_steps == 0 and step < last:
-                # Logged first, so that no state with a broken loss is kept.
-                control.should_log = control.should_save = True
+                # The loss is logged first, so no state with a broken one is kept.
+                control.should_save = True
 
         def on_log(
             self, _args: Any, state: Any, _control: Any, logs: dict[str, float], **_: Any
         ) -> None:
-            # The last line has the mean over all updates, those since the line before too.
-            loss = logs.get("loss", logs.get("train_loss", 0.0))
+            if "loss" not in logs:
+                return  # the Trainer's summary
+            step, last, loss = state.global_step, state.max_steps, logs["loss"]
             if not math.isfinite(loss):
-                raise _no_number(
-                    f"a loss of {loss} by step {state.global_step} of {state.max_steps}"
-                )
+                raise _no_number(f"a loss of {loss} by step {step} of {last}")
+            if step % every == 0:
+                state.log_history[:] = folded(state.log_history, every)
+            self._latest.append(loss)
+            self._n_new += 1
+            self._n_new_tokens += sum(len(run.rows[i].input_ids) for i in run.plan[step - 1])
+            told = math.fsum(self._latest) / len(self._latest)
+            run.on_progress(Progress(step, last, self._n_new, self._n_new_tokens, told))
 
         def on_save(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
-            if watch:
+            if watch and run.place.leads:
                 watch.write(training_state.folder_of(run.folder, state.global_step))
-            training_state.complete(run.folder, state.global_step)
+            run.place.meet()  # each writes where its random generators stand
+            if run.place.leads:
+                training_state.complete(run.folder, state.global_step)
 
     return _Keeper()

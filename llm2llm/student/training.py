@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from llm2llm.files import link_or_copy, replacing_folder
+from llm2llm.student.launching import make_in_processes
 from llm2llm.student.making import make
+from llm2llm.student.pace import Progress
 from llm2llm.student.training_facts import Training, check, facts_of, is_whole, training_key
 from llm2llm.work import is_complete, mark_complete, unit_of_work
 
@@ -17,7 +19,7 @@ def train_student(
     store: Path,
     checkpoint_every_steps: int,
     on_wait: Callable[[str], None],
-    on_progress: Callable[[int, int], None],
+    on_progress: Callable[[Progress], None],
     use: Callable[[Path], None],
 ) -> Path:
     """Give the folder with the student's files and manifest.json, under `store`.
@@ -36,7 +38,8 @@ def train_student(
             states = folder / "states"
             states.mkdir(exist_ok=True)
             shutil.rmtree(student, ignore_errors=True)
-            make(training, facts, student, states, checkpoint_every_steps, on_progress)
+            do = make if training.params.processes == 1 else make_in_processes
+            do(training, facts, student, states, checkpoint_every_steps, on_progress)
             mark_complete(student)
             shutil.rmtree(states)
         use(student)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm2llm.exceptions import StudentError
+from llm2llm.exceptions import MachineError, StudentError
 from llm2llm.files import read_json
 from llm2llm.ids import Json, sha256_json
 from llm2llm.params.train_iter import TrainIterParams
@@ -12,7 +12,7 @@ from llm2llm.student.base import read_base
 from llm2llm.student.batches import n_updates_for
 from llm2llm.student.checkpoint import checkpoint_sha256
 from llm2llm.student.classes import labels_of
-from llm2llm.student.compute import device_for
+from llm2llm.student.compute import device_for, too_many_processes
 from llm2llm.student.versions import package_versions, sources_sha256
 from llm2llm.tasks.sections import AnswerFormat, StudentFormat
 
@@ -29,7 +29,9 @@ _SOURCES = (
     "student/early_stopping.py",
     "student/formatting.py",
     "student/halves.py",
+    "student/losses.py",
     "student/making.py",
+    "student/place.py",
     "student/pretrained.py",
     "student/rows.py",
     "student/saving.py",
@@ -38,6 +40,8 @@ _SOURCES = (
 )
 # A classifier's targets are read as answers are.
 _CLASSIFIER_SOURCES = ("answers.py", "arithmetic.py")
+# These start one of several processes.
+_LAUNCHED_SOURCES = ("student/launched.py", "student/launcher.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,11 @@ class Training:
 
 def training_key(training: Training) -> str:
     """Name a training by all that decides its result, without importing torch."""
-    sources = (*_SOURCES, *(_CLASSIFIER_SOURCES if training.params.kind == "classifier" else ()))
+    sources = (
+        *_SOURCES,
+        *(_CLASSIFIER_SOURCES if training.params.kind == "classifier" else ()),
+        *(_LAUNCHED_SOURCES if training.params.processes > 1 else ()),
+    )
     return sha256_json({"training": facts_of(training), "code": sources_sha256(sources)})
 
 
@@ -83,6 +91,8 @@ def check(training: Training) -> None:
             f"`train_iter.quantize`: found {training.params.quantize!r} and no GPU, expected one;"
             " set null, or train where an NVIDIA GPU is"
         )
+    if problem := too_many_processes(training.params.processes, device):
+        raise MachineError(problem)
     if training.params.continuous and training.start is not None:
         _check_start(training, training.start)
 
@@ -121,6 +131,8 @@ def facts_of(training: Training) -> dict[str, Json]:
     params = training.params.model_dump()
     if training.params.method == "full":
         del params["lora"]
+    if training.params.processes == 1:
+        del params["processes"]
     base = read_base(training.base_folder)
     facts: dict[str, Json] = {
         "kind": training.params.kind,
