@@ -19,9 +19,9 @@ from llm2llm.teacher_prompts import ask_to_solve
 # English text takes about four bytes a token; other languages, and numbers, fewer.
 BYTES_PER_TOKEN = 4
 # The character that JSON, in which the budget reckons, writes with the most bytes: six.
-_WIDEST = "\x01"
+WIDEST = "\x01"
 # A limit may be set so high that a text of that length would not fit in memory.
-_MOST_RENDERED = 100_000
+MOST_RENDERED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ def _size(
 
 def _most_to_solve(about: TeacherRequest, template: str, n_chars: int, sender: Sends) -> int:
     """Bound the prompt that has an input of `n_chars` characters solved."""
-    n_rendered = min(n_chars, _MOST_RENDERED)
-    worst = Candidate(_WIDEST * n_rendered, "")
+    n_rendered = min(n_chars, MOST_RENDERED)
+    worst = Candidate(WIDEST * n_rendered, "")
     request = ask_to_solve(worst, about, template=template, draw=0)
     most = most_prompt_tokens(canonical_json(sender.describe(request)))
     return math.ceil(most * n_chars / n_rendered)

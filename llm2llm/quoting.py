@@ -15,6 +15,8 @@ from llm2llm.estimating import (
     sizes,
 )
 from llm2llm.generation import Sends, ask_teacher
+from llm2llm.judge_quoting import ASSUMPTION, JudgeQuote, quote_judge
+from llm2llm.judging import Judge
 from llm2llm.ledger.database import Ledger
 from llm2llm.lineage.progress import Status, status
 from llm2llm.pending import Listening, Teaching, ToAsk, n_asking, seeds_as_errors, to_ask
@@ -52,7 +54,8 @@ class Left:
 class Quote:
     """What the rest of a run asks of the teacher; `assumptions` say what is not known.
 
-    A `free` backend costs nothing and has no budget. `beyond_budget` names the limits that the
+    A `free` backend costs nothing and has no budget. `judge` is null where none is on; its bound is
+    part of `most`. `beyond_budget` names the limits that the
     expected amount exceeds.
     """
 
@@ -61,6 +64,7 @@ class Quote:
     iterations: list[IterationQuote]
     most: Amount
     expected: Amount
+    judge: JudgeQuote | None
     left: Left
     beyond_budget: list[str]
     assumptions: list[str]
@@ -80,13 +84,16 @@ def quote(
     teaching: Teaching,
     ledger: Ledger,
     make_sender: Callable[[int], Sends],
+    judge: Judge | None = None,
+    found: Status | None = None,
 ) -> Quote:
     """Quote the rest of the run in `root`; nothing is sent. `make_sender` is told an iteration.
 
+    `found` is the run as it stands, or as it would stand once something is withdrawn.
     Iterations whose errors are known are gone through as the stage does, with the answers that
     the ledger holds; what comes after answers that are missing is an assumption.
     """
-    found = status(root, store)
+    found = found or status(root, store)
     rounds: list[Listening] = []
     for i in range(n_asking(root)):
         asked = to_ask(root, found, i, _target)
@@ -121,14 +128,19 @@ def quote(
             )
         )
     expected = add_up(each.expected for each in iterations)
-    left = Left(None, None, None) if prices is None else _left(teaching, ledger, prices)
+    judged = quote_judge(root, found, teaching, judge, n_seeds) if judge else None
+    if judged:
+        assumptions.append(ASSUMPTION)
+    pays = prices is not None or (judged is not None and not judged.free)
+    left = _left(teaching, ledger, _prices(teaching)) if pays else Left(None, None, None)
     _note_backend(teaching, assumptions)
     return Quote(
         backend=teaching.params.backend,
         free=prices is None,
         iterations=iterations,
-        most=add_up(each.most for each in iterations),
+        most=add_up([*(each.most for each in iterations), *([judged.most] if judged else [])]),
         expected=expected,
+        judge=judged,
         left=left,
         beyond_budget=_beyond(expected, left),
         assumptions=assumptions,

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llm2llm.duplicates import Item, Nearest, find_duplicates
-from llm2llm.exceptions import CountError
+from llm2llm.exceptions import CountError, LeakageCheckError
 from llm2llm.ids import Json, example_id
+from llm2llm.judging import Judge, Pair, put_to_judge
 from llm2llm.leakage.certificate import Outcome, certify, duplicate_cut, nearest_kept
 from llm2llm.leakage.encoder import Encode
-from llm2llm.leakage.gate import Text
+from llm2llm.leakage.gate import Match, Text
 from llm2llm.leakage.gates import REASONS, LeakageGates, build_gates
 from llm2llm.leakage.normalize import words
 from llm2llm.leakage.planted import check_planted
@@ -71,13 +72,20 @@ def screen(
     params: DedupeParams,
     on_progress: Callable[[int, int], None],
     encoder: tuple[Encode, str] | None = None,
+    judge: Judge | None = None,
 ) -> Screened:
     """Put every candidate through the gates in order: the first that stops it gives the reason.
 
-    Without responses the gates are built, tried on planted leaks and certified all the same.
-    Raises LeakageCheckError where the check cannot vouch for its result, CountError where a
-    candidate would be lost or doubled.
+    Gate judge needs a `judge`, as gate embedding an encoder. Without responses the gates are built,
+    tried on planted leaks and certified all the same. Raises LeakageCheckError where the check
+    cannot vouch for its result, CountError where a candidate would be lost or doubled, TeacherError
+    where an answer of the judge is to come.
     """
+    if params.judging is not None and judge is None:
+        raise LeakageCheckError(
+            "gate judge: it is on and no judge was given, expected the one that"
+            " `dedupe_against_test.judge` names; nothing was let through"
+        )
     seeds = {
         example.example_id: Candidate(example.input, example.target)
         for example in examples
@@ -89,10 +97,13 @@ def screen(
     recall = check_planted(gates, test, params.n_planted)
     rows = _read(responses, seeds, criteria)
     _check_votes(_left(rows), responses, criteria.answer)
-    _check_against_test(_left(rows), gates, test, on_progress)
+    left = _left(rows)
+    grey_from = params.judging.asked_from if params.judging else None
+    grey = _check_against_test(left, gates, test, grey_from, on_progress)
+    judged = _ask(judge, grey, test, params.n_planted) if judge and params.judging else None
     cut = duplicate_cut(params)
     _check_for_duplicates(_left(rows), examples, cut)
-    version = gates.version(cut)
+    version = gates.version(cut, judge.settings if judge and params.judging else None)
     kept = _kept(_left(rows), test, version)
     rejected = [_rejected(row, row.verdict, version) for row in rows if row.verdict]
     _balance(responses, rows, kept, rejected)
@@ -106,6 +117,7 @@ def screen(
             "score": "ROUGE-L F",
             "rejected_above": cut,
         },
+        judge=judged,
     )
     return Screened(kept, rejected, certify(gates, recall, test, policy, params, outcome))
 
@@ -155,16 +167,38 @@ def _check_against_test(
     rows: Sequence[_Row],
     gates: LeakageGates,
     test: Sequence[SplitRow],
+    grey_from: float | None,
     on_progress: Callable[[int, int], None],
-) -> None:
+) -> list[tuple[_Row, Match]]:
+    """Reject what a gate stops; gives the rows that are grey, each with its test item."""
+    grey: list[tuple[_Row, Match]] = []
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]
         texts = [Text(row.candidate.input, row.candidate.target) for row in chunk if row.candidate]
-        for row, flag in zip(chunk, gates.check(texts), strict=True):
+        sifted = gates.sift(texts, grey_from)
+        for row, flag, match in zip(chunk, sifted.flags, sifted.grey, strict=True):
+            if match is not None:
+                grey.append((row, match))
             if flag is not None:
                 reference_id = test[flag.reference].example_id
                 row.verdict = _Verdict(flag.gate, REASONS[flag.gate], reference_id, flag.score)
         on_progress(start + len(chunk), len(rows))
+    return grey
+
+
+def _ask(
+    judge: Judge, grey: Sequence[tuple[_Row, Match]], test: Sequence[SplitRow], n_planted: int
+) -> dict[str, Json]:
+    """Reject what the judge does not clear; gives what is to be certified of it."""
+    pairs = [
+        Pair(row.item().example_id, row.item().input, test[match.reference], match.score)
+        for row, match in grey
+    ]
+    judgments, certified = put_to_judge(judge, pairs, test, n_planted)
+    for (row, _), pair, judgment in zip(grey, pairs, judgments, strict=True):
+        if judgment.outcome != "no":
+            row.verdict = _Verdict("judge", judgment.reason, pair.reference.example_id, pair.score)
+    return certified
 
 
 def _check_for_duplicates(rows: Sequence[_Row], examples: Sequence[Example], cut: float) -> None:

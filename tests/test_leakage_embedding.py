@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from screening_inputs import ANY_SCRIPT, MASKED, TEST, params, row
+from screening_inputs import ANY_SCRIPT, MASKED, TEST, UNMASKED, params, row
 
 from llm2llm.exceptions import LeakageCheckError, MachineError
 from llm2llm.leakage import encoder
@@ -170,3 +170,19 @@ def test_any_model_folder_encodes(tmp_path: Path) -> None:
     assert np.allclose(encode(texts[:1])[0], vectors[0], atol=1e-5)
     assert load_encoder(str(tmp_path), None)[1] == weights
     assert not np.allclose(vectors[0], vectors[1], atol=1e-3)
+
+
+def test_the_packaged_encoder_finds_a_paraphrase() -> None:
+    """The encoder of the lock file is here, and the gate stops what no other gate sees."""
+    test = [
+        row("Where was the inventor of the telephone born ?"),
+        row("A train travels 60 miles in one hour. How far does it travel in three hours?"),
+        row("What is cholesterol ?"),
+    ]
+    given = with_embedding(
+        embedding=params().embedding.model_dump() | {"default": 0.8, "encoder": "packaged"}
+    )
+    gates = build_gates(test, [], [], UNMASKED, given, load_encoder("packaged", None))
+    paraphrase = "In which place was the person who invented the telephone born ?"
+    flags = gates.check([Text(paraphrase, ""), Text("Where is the tallest tower kept ?", "")])
+    assert [flag and (flag.gate, flag.reference) for flag in flags] == [("embedding", 0), None]

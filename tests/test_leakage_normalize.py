@@ -1,12 +1,14 @@
 """Claims about folding texts before comparison."""
 
+import re
 import unicodedata
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from screening_inputs import ANY_SCRIPT
 
-from llm2llm.leakage.normalize import exact_keys, fold, words
+from llm2llm.leakage.normalize import WORD, exact_keys, fold, words
 
 
 @pytest.mark.parametrize(
@@ -67,3 +69,26 @@ def test_fold_leaves_no_mark_and_is_stable(text: str) -> None:
     folded = fold(text)
     assert not any(unicodedata.category(character)[0] == "M" for character in folded)
     assert fold(folded) == folded
+
+
+@given(
+    st.one_of(
+        ANY_SCRIPT,
+        st.text(st.characters(max_codepoint=127), max_size=40),
+        st.text(st.sampled_from("aB1,.  -_\t"), max_size=30),
+    )
+)
+def test_the_short_ways_for_ascii_change_nothing(text: str) -> None:
+    """Plain text is split and stripped by simpler patterns, which find what the general ones do."""
+    folded = fold(text).casefold()
+    general = [word.replace(",", "") for word in WORD.findall(folded)]
+    assert words(text) == (general or list("".join(folded.split())))
+    twice = (folded, fold(text.casefold()).casefold())
+    bare = [re.sub(r"[\W_]+", "", each) or "".join(each.split()) for each in twice]
+    assert exact_keys(text) == tuple(bare)
+
+
+def test_words_may_be_changed_by_whoever_gets_them() -> None:
+    """A list that is given out is nobody else's, though splits are remembered."""
+    words("one two").append("three")
+    assert words("one two") == ["one", "two"]

@@ -1,11 +1,13 @@
 """Claims about planted leaks: they are found, and a gate that fails stops the stage."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from screening_inputs import ANY_SCRIPT, MASKED, TEST, UNMASKED, gates_for, params, row
+from test_leakage_embedding import letters
 
 from llm2llm.exceptions import LeakageCheckError
 from llm2llm.leakage.coverage import CoverageGate
@@ -17,6 +19,7 @@ from llm2llm.leakage.normalize import exact_keys, words
 from llm2llm.leakage.planted import Recall, check_planted
 from llm2llm.leakage.rewrites import disguised, embedded, renamed, reworded
 from llm2llm.leakage.rouge import RougeGate
+from llm2llm.params.dedupe_against_test import GateName
 
 
 @given(ANY_SCRIPT, st.lists(ANY_SCRIPT, max_size=3), st.integers(0, 50), st.floats(0.6, 0.95))
@@ -86,12 +89,31 @@ def _broken(gates: LeakageGates, name: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(type(gate), "nearest", blind)
 
 
-@pytest.mark.parametrize("name", ["exact", "coverage", "rouge", "masked"])
+AGAINST_TEST = ["exact", "coverage", "rouge", "masked", "embedding"]
+
+
+def test_every_gate_is_broken_below() -> None:
+    """The list has each gate that can be switched on: the judge's leaks are in test_judging."""
+    known = set(get_args(GateName)) - {"judge", "duplicate"}
+    assert set(AGAINST_TEST) == known
+    assert {cut_gate.gate.name for cut_gate in _all_gates().gates} == known
+
+
+def _all_gates() -> LeakageGates:
+    given = params(
+        gates=[*AGAINST_TEST, "duplicate"],
+        embedding=params().embedding.model_dump() | {"window_words": 18},
+    )
+    return build_gates(TEST, [], [], MASKED, given, (letters, "abc"))
+
+
+@pytest.mark.parametrize("name", AGAINST_TEST)
 def test_a_gate_broken_on_purpose_stops_the_check(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each gate, blind to all but the items themselves, is caught by its planted leaks."""
-    gates = gates_for(TEST)
+    gates = _all_gates()
+    check_planted(gates, TEST, 5)
     _broken(gates, name, monkeypatch)
     with pytest.raises(LeakageCheckError, match=f"gate {name}: found 0 of"):
         check_planted(gates, TEST, 5)

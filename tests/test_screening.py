@@ -299,7 +299,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a project folder with what the stage reads, and stand in it."""
     monkeypatch.chdir(tmp_path)
     task = ROOT / "llm2llm/tasks/gsm8k.yaml"
-    settings = {"task": str(task), "dedupe_against_test": params().model_dump()}
+    settings = {
+        "task": str(task),
+        "dedupe_against_test": params().model_dump(),
+        "sets": {"exclude": []},
+    }
     Path("params.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     write_records(Path("data/split/test.parquet"), SplitRow, TEST)
     write_records(Path("data/split/rest.parquet"), SplitRow, [])

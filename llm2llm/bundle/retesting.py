@@ -1,5 +1,6 @@
 """Put a bundle's examples through the leakage gates again, against a test set of one's own."""
 
+import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,9 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from llm2llm.bundle import layout
-from llm2llm.exceptions import DataError
+from llm2llm.exceptions import DataError, MachineError
 from llm2llm.files import read_json
 from llm2llm.ids import example_id, sha256_json
+from llm2llm.leakage.encoder import Encode, load_encoder
 from llm2llm.leakage.gate import Text
 from llm2llm.leakage.gates import LeakageGates, build_gates
 from llm2llm.params.dedupe_against_test import DedupeParams
@@ -40,13 +42,15 @@ class Leak:
 class Retest:
     """What the gates found; `same_test_set` says that the certificates are of this very file.
 
-    Seeds are real rows, which may be close to a test item by chance: only those that are one
+    `judge_not_asked` says that the certificates rest on a judge's word too, which is not asked for
+    again. Seeds are real rows, which may be close to a test item by chance: only those that are one
     count as leaks, the others under `n_seeds_near`. `leaks` names the first.
     """
 
     n_test_items: int
     same_test_set: bool
     cuts: dict[str, float]
+    judge_not_asked: bool
     n_examples: int
     n_leaks: int
     n_seeds_near: int
@@ -57,7 +61,8 @@ def retest(folder: Path, test: Path, input_field: str | None, target_field: str 
     """Compare every example of a bundle with every row of a test file.
 
     Fields are those of the bundle's task unless named. Cuts are the certified ones. Raises
-    DataError where the test file or the bundle's params cannot be used.
+    DataError where the test file or the bundle's params cannot be used, MachineError where the
+    embedding gate was on and its encoder is not to be had here.
     """
     params = read_json(folder / layout.PARAMS)
     fields = params.get("task_file", {}).get("fields", {})
@@ -82,6 +87,7 @@ def retest(folder: Path, test: Path, input_field: str | None, target_field: str 
         n_test_items=len(rows),
         same_test_set=certified.get("test_set", {}).get("sha256") == ids,
         cuts={cut_gate.gate.name: cut_gate.cut.value for cut_gate in gates.gates},
+        judge_not_asked="judge" in certified,
         n_examples=len(examples),
         n_leaks=n_leaks,
         n_seeds_near=n_near,
@@ -109,7 +115,9 @@ def _gates(
     There are no unused rows to calibrate with; where nothing is certified the defaults stand.
     """
     try:
-        settings = DedupeParams.model_validate(params.get("dedupe_against_test"))
+        # Bundles from before there was a judge name none.
+        given = {"judge": None, **(params.get("dedupe_against_test") or {})}
+        settings = DedupeParams.model_validate(given)
         policy = LeakagePolicy.model_validate(params.get("task_file", {}).get("leakage"))
     except ValidationError as failure:
         raise DataError(
@@ -121,7 +129,7 @@ def _gates(
         for example in RecordFile(folder / layout.DATASET, Example)
         if example.origin == "seed"
     ]
-    gates = build_gates(rows, [], seeds, policy, settings)
+    gates = build_gates(rows, [], seeds, policy, settings, _encoder(settings, certified))
     cuts = {gate.get("gate"): gate.get("rejected_from") for gate in certified.get("gates", [])}
     return replace(
         gates,
@@ -130,6 +138,32 @@ def _gates(
             for each in gates.gates
         ),
     )
+
+
+def _encoder(settings: DedupeParams, certified: Mapping[str, Any]) -> tuple[Encode, str] | None:
+    """Load the encoder that screening used, where the embedding gate was on."""
+    if "embedding" not in settings.gates:
+        return None
+    named = settings.embedding.encoder
+    if importlib.util.find_spec("transformers") is None:
+        raise MachineError(
+            "the bundle was screened with the embedding gate, and comparing again needs its"
+            f" encoder ({named}), transformers and torch; install them:"
+            " pip install 'llm2llm[training]'; without --test all else of the bundle is checked"
+        )
+    encode, sha256 = load_encoder(named, settings.embedding.revision)
+    [expected] = [
+        gate["settings"]["encoder_sha256"]
+        for gate in certified.get("gates", [])
+        if gate.get("gate") == "embedding"
+    ] or [sha256]
+    if sha256 != expected:
+        raise DataError(
+            f"the encoder {named} has weights of SHA-256 {sha256[:12]}..., expected"
+            f" {expected[:12]}... as the certificate names them: its cut is not one of this"
+            " encoder; get the model that the bundle was screened with"
+        )
+    return encode, sha256
 
 
 def _read_test(path: Path, input_field: str | None, target_field: str | None) -> list[SplitRow]:

@@ -8,6 +8,7 @@ import typer
 from llm2llm.cli.tables import heading, print_json, table
 from llm2llm.cli.teaching import ledger_of, sender_of
 from llm2llm.estimating import Amount
+from llm2llm.judging_stage import judge_of
 from llm2llm.pending import load_teaching
 from llm2llm.quoting import Quote
 from llm2llm.quoting import quote as quote_run
@@ -31,6 +32,7 @@ def quote(
             teaching,
             ledger,
             lambda iteration: sender_of(teaching, ledger, iteration),
+            judge_of("dedupe-against-test", lambda: ledger, lambda _tally: None),
         )
     if json_:
         print_json(found)
@@ -40,17 +42,22 @@ def quote(
 
 def _in_words(found: Quote) -> None:
     print(f"teacher {found.backend}{': costs nothing' if found.free else ''}")
+    if found.judge is not None:
+        print(f"judge {found.judge.backend}{': costs nothing' if found.judge.free else ''}")
     heading("Still to be sent")
     rows: list[list[object]] = []
     for each in found.iterations:
         source = "known" if each.known else "assumed"
         amounts = [*_cells(each.expected), *_cells(each.most)]
         rows.append([each.iteration, each.n_asked, source, each.n_held, *amounts])
+    if found.judge is not None:
+        nothing: list[object] = [0, 0, 0, "0.0000"]
+        rows.append(["judge", None, None, None, *nothing, *_cells(found.judge.most)])
     rows.append(["all", None, None, None, *_cells(found.expected), *_cells(found.most)])
     names = ["iteration", "seeds", "errors", "in ledger"]
     amounts_named = ["requests", "prompt", "completion", "cost"]
     table([*names, *amounts_named, *(f"most {name}" for name in amounts_named)], rows)
-    if not found.free:
+    if not found.free or (found.judge is not None and not found.judge.free):
         heading("Left of the budget")
         left = found.left
         cost = None if left.cost is None else f"{left.cost:.4f}"

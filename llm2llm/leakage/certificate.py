@@ -29,7 +29,8 @@ class Outcome:
     """What became of the candidates; unparsable responses count by gate, not as candidates.
 
     `nearest` holds the kept ones closest to the test set; `duplicates` says what else they were
-    compared with and from where on they were rejected, null where with nothing.
+    compared with and from where on they were rejected, null where with nothing. `judge` says what
+    became of those put to a judge, null without one.
     """
 
     n_candidates: int
@@ -37,6 +38,7 @@ class Outcome:
     rejected_by_gate: Mapping[str, int]
     nearest: Sequence[Json]
     duplicates: Mapping[str, Json] | None
+    judge: Mapping[str, Json] | None = None
 
 
 def certify(
@@ -49,9 +51,11 @@ def certify(
 ) -> dict[str, Json]:
     """Build the certificate; equal inputs give equal certificates, as it holds no times."""
     n_unparsable = outcome.rejected_by_gate.get("parse", 0)
+    judge = outcome.judge
     return {
-        "gate_version": gates.version(duplicate_cut(params)),
+        "gate_version": gates.version(duplicate_cut(params), judge["settings"] if judge else None),
         "gates": [_gate(cut_gate, params, recall) for cut_gate in gates.gates],
+        **({"judge": {**judge, "asked_up_to": _embedding_cut(gates)}} if judge else {}),
         "duplicates": outcome.duplicates,
         "test_set": {
             "n_items": len(test),
@@ -88,6 +92,11 @@ def nearest_kept(kept: Sequence[Kept]) -> list[Json]:
     ]
 
 
+def _embedding_cut(gates: LeakageGates) -> float | None:
+    cuts = [each.cut.value for each in gates.gates if each.gate.name == "embedding"]
+    return cuts[0] if cuts else None
+
+
 def _gate(cut_gate: CutGate, params: DedupeParams, recall: Mapping[str, Recall]) -> Json:
     gate, cut = cut_gate.gate, cut_gate.cut
     planted = recall[gate.name]
@@ -120,14 +129,35 @@ def _gate(cut_gate: CutGate, params: DedupeParams, recall: Mapping[str, Recall])
     return entry
 
 
+def _paraphrases(params: DedupeParams, outcome: Outcome) -> str:
+    if "embedding" not in params.gates:
+        return "Paraphrases: a test item told in other words passes, as no gate compares meaning."
+    if outcome.judge is None or params.judging is None:
+        return "Paraphrases that the embedding gate's encoder does not see as close to a test item."
+    return (
+        "Paraphrases that the embedding gate's encoder puts below"
+        f" {params.judging.asked_from:g}, and those that the judge cleared: its word was taken, and"
+        " how many paraphrases it finds is not known, as none can be planted."
+    )
+
+
+def _shown(outcome: Outcome) -> list[Json]:
+    judge = outcome.judge
+    if judge is None or not judge["asked"]:
+        return []
+    return [
+        f"What becomes of the {judge['test_items_shown']} test items that the judge's endpoint was"
+        " shown beside candidates, and of those planted: its provider has seen them."
+    ]
+
+
 def _not_checked(policy: LeakagePolicy, params: DedupeParams, outcome: Outcome) -> list[Json]:
     gaps: list[Json] = [
-        "Paraphrases that the embedding gate's encoder does not see as close to a test item."
-        if "embedding" in params.gates
-        else "Paraphrases: a test item told in other words passes, as no gate compares meaning.",
+        _paraphrases(params, outcome),
         "Translations of test items into another language.",
         "Targets: only their n-grams are compared with test items' inputs; answers never are.",
         "What the teacher or the base model saw of the test set in their own training.",
+        *_shown(outcome),
     ]
     if policy.templated:
         gaps.append(
@@ -144,6 +174,8 @@ def _not_checked(policy: LeakagePolicy, params: DedupeParams, outcome: Outcome) 
         for name, gap in _GAPS.items()
         if name not in params.gates
     ]
+    if params.judging is not None and outcome.judge is None:
+        gaps.append("What the judge of params.yaml says of near candidates: it is not asked here.")
     if outcome.duplicates is None:
         gaps.append("Near-duplicates among the candidates themselves, or with training rows.")
     return gaps

@@ -28,6 +28,7 @@ REASONS = {
     "rouge": "has the wording of a test item",
     "masked": "is a test item with other numbers or names",
     "embedding": "says what a test item says",
+    "judge": "is not cleared by the judge",
 }
 
 
@@ -38,6 +39,14 @@ class Flag:
     gate: str
     reference: int
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """For each text the first gate that stops it, if any, and the test item that it is grey to."""
+
+    flags: list[Flag | None]
+    grey: list[Match | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +73,38 @@ class LeakageGates:
 
     def check(self, texts: Sequence[Text]) -> list[Flag | None]:
         """Return for each text the first gate that stops it, or None."""
-        flags: list[Flag | None] = [None] * len(texts)
-        for cut_gate in self.gates:
-            left = [place for place, flag in enumerate(flags) if flag is None]
-            matches = cut_gate.matches([texts[place] for place in left])
-            for place, match in zip(left, matches, strict=True):
-                if match is not None:
-                    flags[place] = Flag(cut_gate.gate.name, match.reference, match.score)
-        return flags
+        return self.sift(texts, None).flags
 
-    def version(self, duplicate_cut: float) -> str:
-        """Name the code and hash all that decides a verdict, Python's Unicode tables included."""
+    def sift(self, texts: Sequence[Text], grey_from: float | None) -> Sifted:
+        """Check texts, and find those that pass and score `grey_from` with the embedding gate.
+
+        With null none is grey.
+        """
+        flags: list[Flag | None] = [None] * len(texts)
+        grey: list[Match | None] = [None] * len(texts)
+        for cut_gate in self.gates:
+            gate, cut = cut_gate.gate, cut_gate.cut.value
+            least = cut if grey_from is None or gate.name != "embedding" else min(cut, grey_from)
+            left = [place for place, flag in enumerate(flags) if flag is None]
+            matches = gate.nearest([texts[place] for place in left], least)
+            for place, match in zip(left, matches, strict=True):
+                if match is not None and match.score >= cut:
+                    flags[place] = Flag(gate.name, match.reference, match.score)
+                elif match is not None and match.score >= least < cut:
+                    grey[place] = match
+        return Sifted(flags, grey)
+
+    def version(self, duplicate_cut: float, judge: Json = None) -> str:
+        """Name the code and hash all that decides a verdict, Python's Unicode tables included.
+
+        `judge` is what decides the judge's verdicts, null without one.
+        """
         decisive: list[Json] = [
             [cut_gate.gate.name, cut_gate.cut.value, cut_gate.gate.settings]
             for cut_gate in self.gates
         ]
-        digest = sha256_json([unicodedata.unidata_version, decisive, duplicate_cut])
+        judged = [] if judge is None else [judge]
+        digest = sha256_json([unicodedata.unidata_version, decisive, duplicate_cut, *judged])
         return f"{CODE_VERSION}-{digest[:12]}"
 
 

@@ -1,5 +1,6 @@
 """Fold texts so that those which look alike to a reader compare as equal."""
 
+import functools
 import re
 import unicodedata
 
@@ -29,7 +30,11 @@ WORD = re.compile(
     rf"|(?=[{UNSPACED}])[^\W_]"
     rf"|(?:(?![{UNSPACED}])[^\W_])+"
 )
+# What WORD finds in ASCII text in small letters, in half the time.
+_ASCII_WORD = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+\.\d+|[a-z0-9]+")
 _NO_LETTER = re.compile(r"[\W_]+")
+_ASCII_NO_LETTER = {code: None for code in range(128) if not chr(code).isalnum()}
+_REMEMBERED = 8_192  # texts: more than are checked at a time, as several gates split each
 
 
 class _Folding(dict[int, str]):
@@ -64,9 +69,16 @@ def words(text: str) -> list[str]:
 
     Only text with nothing visible in it gives an empty list.
     """
+    return list(_words(text))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _words(text: str) -> tuple[str, ...]:
     folded = fold(text).casefold()
-    found = [word.replace(",", "") for word in WORD.findall(folded)]
-    return found or list("".join(folded.split()))
+    found = (_ASCII_WORD if folded.isascii() else WORD).findall(folded)
+    if "," in folded:
+        found = [word.replace(",", "") for word in found]
+    return tuple(found or "".join(folded.split()))
 
 
 def exact_keys(text: str) -> tuple[str, str]:
@@ -75,8 +87,12 @@ def exact_keys(text: str) -> tuple[str, str]:
     The first folds look-alikes before case, the second after it: a Greek text and the same in
     capitals agree only in the second.
     """
+    if text.isascii():
+        key = _bare(fold(text).casefold())
+        return key, key
     return _bare(fold(text).casefold()), _bare(fold(text.casefold()).casefold())
 
 
 def _bare(folded: str) -> str:
-    return _NO_LETTER.sub("", folded) or "".join(folded.split())
+    letters = folded.translate(_ASCII_NO_LETTER) if folded.isascii() else _NO_LETTER.sub("", folded)
+    return letters or "".join(folded.split())

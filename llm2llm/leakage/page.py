@@ -23,6 +23,7 @@ def readable(certificate: Mapping[str, Any]) -> str:
         "",
         f"Each gate found each of the {test['found_by_their_own_index']} test items by its own"
         " index.",
+        *_judge(certificate.get("judge"), counts["rejected_by_gate"]),
         *_other_reasons(certificate),
         "",
         "## Kept candidates closest to the test set",
@@ -58,8 +59,30 @@ def _origin(gate: Mapping[str, Any]) -> str:
     )
 
 
+def _judge(judge: Mapping[str, Any] | None, rejected: Mapping[str, int]) -> list[str]:
+    if judge is None:
+        return []
+    settings, answers, planted = judge["settings"], judge["answers"], judge["planted_leaks"]
+    found = planted if isinstance(planted, str) else f"{planted['found']} of {planted['planted']}"
+    named = ", ".join(f"`{name}`" for name in judge["reported_models"]) or "none"
+    return [
+        "",
+        "## Judge",
+        "",
+        f"Candidates with a cosine from {settings['asked_from']:g} up to the embedding gate's cut"
+        f" of {judge['asked_up_to']:g} were put to `{settings['model']}` ({settings['backend']};"
+        f" models as reported: {named}), each with its nearest test item, by template"
+        f" `{settings['template_version']}` (SHA-256 `{settings['template_sha256']}`).",
+        f"Of {judge['asked']} it cleared {answers['no']}; {rejected.get('judge', 0)} were rejected:"
+        f" {answers['yes']} called a test item, {answers['unclear']} without a clear no,"
+        f" {answers['failed']} without an answer.",
+        f"Planted leaks found: {found}. They are test items between other sentences, no"
+        " paraphrases, which cannot be planted.",
+    ]
+
+
 def _other_reasons(certificate: Mapping[str, Any]) -> list[str]:
-    names = {gate["gate"] for gate in certificate["gates"]}
+    names = {gate["gate"] for gate in certificate["gates"]} | {"judge"}
     others = {
         name: n
         for name, n in certificate["counts"]["rejected_by_gate"].items()

@@ -7,7 +7,14 @@ from itertools import chain, islice
 from llm2llm.exceptions import LeakageCheckError
 from llm2llm.leakage.gate import Text
 from llm2llm.leakage.gates import CutGate, LeakageGates
-from llm2llm.leakage.rewrites import disguised, embedded, in_a_window, renamed, reworded
+from llm2llm.leakage.rewrites import (
+    N_WRAPPERS,
+    disguised,
+    embedded,
+    in_a_window,
+    renamed,
+    reworded,
+)
 from llm2llm.records.split import SplitRow
 
 
@@ -48,6 +55,12 @@ def _check(
             "was let through; report this as a fault of llm2llm"
         )
     return Recall(len(planted), len(planted))
+
+
+def embedded_items(test: Sequence[SplitRow], n: int) -> list[tuple[SplitRow, Text]]:
+    """Put up to n test items, spread over the set, between other sentences of an input."""
+    made = ((item, embedded(item.input, item.source_row % N_WRAPPERS)) for item in _spread(test, n))
+    return list(islice(((item, text) for item, text in made if text is not None), n))
 
 
 def _leaks(

@@ -16,6 +16,7 @@ _WRAPPERS = (
     ("Before you go on, consider this one: ", ""),
     ("", " A friend sent me this. I wonder what you make of it, as the others disagree."),
 )
+N_WRAPPERS = len(_WRAPPERS)  # variants below it wrap the input, not the target
 _NONSENSE = ("brimble", "quandle", "torvish", "plenk")
 _NAMES = ("Zanbar", "Quillone", "Torvindra", "Ysolmer", "Bremkin", "Kaldovar", "Wexilde")
 

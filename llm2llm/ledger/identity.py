@@ -10,7 +10,7 @@ from llm2llm.ids import Json, sha256_json
 #   iteration                  `draw` counts on over all iterations
 #   templates, student's text  the messages are what they gave
 #   how candidates are parsed  happens after; a schema that is sent is part of `teacher`
-#   purpose                    `about` is there exactly where something is to be solved
+#   purpose write or solve     `about` is there exactly where something is to be solved
 #   attempts                   how many draws are made, not what one gives
 #   runtime section            when an answer comes and whether it may, not which
 #   versions of the clients    carry the request; what they send is all here
@@ -25,13 +25,15 @@ def describe_request(
     random_seed: int,
     draw: int,
     about: str | None = None,
+    judges: bool = False,
     teacher: Mapping[str, Json],
 ) -> dict[str, Json]:
     """Gather a request's identity; `teacher` is all that the backend adds to it.
 
     `draw` is how many requests the seed has had before: without it a seed that is wrong again
     would get the old answer for ever. `about` is the request whose answer is to be solved: votes on
-    the same text from two requests are two samples. It is left out where it is null.
+    the same text from two requests are two samples. It is left out where it is null, and so is the
+    purpose but where `judges` says that it is to judge.
     """
     described: dict[str, Json] = {
         "format": _FORMAT,
@@ -44,6 +46,8 @@ def describe_request(
     }
     if about is not None:
         described["about"] = about
+    if judges:
+        described["purpose"] = "judge"
     return described
 
 

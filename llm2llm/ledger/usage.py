@@ -8,12 +8,14 @@ def mean_completion_tokens(
 ) -> float | None:
     """Average the completion tokens of a model's answers; null where none was counted.
 
-    `solving` chooses the answers that solve a problem, else those that write one.
+    `solving` chooses the answers that solve a problem, else those that write one; those that judge
+    count in neither.
     """
     query = (
         "SELECT AVG(n_completion_tokens) FROM requests WHERE backend = ? AND status = 'answered'"
         " AND json_extract(request, '$.teacher.model') IS ?"
         " AND (json_extract(request, '$.about') IS NOT NULL) = ?"
+        " AND json_extract(request, '$.purpose') IS NULL"
     )
     with ledger.reading() as connection:
         (mean,) = connection.execute(query, [backend, model, solving]).fetchone()

@@ -2,6 +2,7 @@
 
 from llm2llm.params.openai_chat import OpenAIChatParams
 from llm2llm.params.runtime import RuntimeParams
+from llm2llm.params.teacher import TeacherParams
 from llm2llm.params.teacher_batch import TeacherBatchParams
 from llm2llm.params.teacher_vllm import model_problem
 from llm2llm.tasks.sections import ResponseFormat, TeacherPrompt
@@ -17,18 +18,22 @@ def teaching_problems(
 
 
 def sending_problems(
-    params: TeacherBatchParams, runtime: RuntimeParams, response: ResponseFormat
+    params: TeacherParams, runtime: RuntimeParams, response: ResponseFormat | None
 ) -> list[str]:
-    """List what of it can be told without the task's templates."""
+    """List what of it can be told without the task's templates.
+
+    `response` is null where the task has no say in how answers are written.
+    """
     if params.backend == "symbolic":
+        assert isinstance(params, TeacherBatchParams) and response is not None  # no judge is
         return _of_symbolic(params, response)
     if params.backend == "vllm":
         assert params.vllm is not None  # the section refuses that backend without it
-        problem = model_problem(params.vllm)
+        problem = model_problem(params.vllm, params.where)
         return [] if problem is None else [problem]
     name, endpoint = endpoint_of(params)
     found = []
-    if response.kind == "text" and endpoint.response_format != "none":
+    if response and response.kind == "text" and endpoint.response_format != "none":
         found.append(
             f"`{name}.response_format`: found {endpoint.response_format}, expected none: this task"
             " reads its candidates from plain text"
@@ -58,12 +63,14 @@ def vote_problems(solves: int, prompt: TeacherPrompt) -> list[str]:
     ]
 
 
-def endpoint_of(params: TeacherBatchParams) -> tuple[str, OpenAIChatParams]:
+def endpoint_of(params: TeacherParams) -> tuple[str, OpenAIChatParams]:
     """Give the endpoint that an OpenAI backend asks, and where params.yaml names it."""
+    # The section refuses a backend without its own.
     if params.backend == "openai-batch":
-        assert params.openai_batch is not None  # the section refuses that backend without it
-        return "teacher_batch.openai_batch", params.openai_batch
-    return "teacher_batch.openai", params.openai
+        assert params.openai_batch is not None
+        return f"{params.where}.openai_batch", params.openai_batch
+    assert params.openai is not None
+    return f"{params.where}.openai", params.openai
 
 
 def _of_symbolic(params: TeacherBatchParams, response: ResponseFormat) -> list[str]:

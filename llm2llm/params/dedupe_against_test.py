@@ -4,10 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from llm2llm.params.judge import JudgeParams
 from llm2llm.params.section import Section
 
 Share = Annotated[float, Field(gt=0, le=1)]
-GateName = Literal["exact", "coverage", "rouge", "masked", "embedding", "duplicate"]
+GateName = Literal["exact", "coverage", "rouge", "masked", "embedding", "judge", "duplicate"]
 
 
 class GateCut(Section):
@@ -33,7 +34,8 @@ class DedupeParams(Section):
 
     `gates` are those that are on; their order is not the user's to choose. `loosest` bounds what
     calibration may set; `extra_words` lowers the cut of both ROUGE-L gates for short texts;
-    `duplicate_cut` must be exceeded, the others reached.
+    `duplicate_cut` must be exceeded, the others reached. Without the gate `judge` its section may
+    be null; it is shown test items.
     """
 
     gates: list[GateName]
@@ -43,6 +45,7 @@ class DedupeParams(Section):
     rouge: GateCut
     masked: GateCut
     embedding: EmbeddingGateParams
+    judge: JudgeParams | None
     loosest: Share
     flag_rate: Annotated[float, Field(gt=0, lt=1)]
     calibration_rows: Annotated[int, Field(ge=0)]
@@ -60,4 +63,26 @@ class DedupeParams(Section):
                 )
         if not set(self.gates) - {"duplicate"}:
             raise ValueError("gates: at least one against the test set, e.g. exact")
+        if "judge" in self.gates:
+            self._refuse_a_judge_without_a_band()
         return self
+
+    def _refuse_a_judge_without_a_band(self) -> None:
+        if "embedding" not in self.gates:
+            raise ValueError(
+                "gates: judge only beside embedding, whose scores say what it is asked"
+            )
+        if self.judge is None:
+            raise ValueError(
+                "judge: a section, as `gates` names it; docs/leakage.md has one to copy"
+            )
+        if self.judge.asked_from >= self.loosest:
+            raise ValueError(
+                f"judge.asked_from ({self.judge.asked_from}) below loosest ({self.loosest}): from"
+                " the embedding gate's cut on nobody is asked"
+            )
+
+    @property
+    def judging(self) -> JudgeParams | None:
+        """The judge's section where that gate is on."""
+        return self.judge if "judge" in self.gates else None

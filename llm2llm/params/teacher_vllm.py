@@ -52,22 +52,23 @@ class VllmParams(Section):
         return value
 
 
-def model_problem(params: VllmParams) -> str | None:
+def model_problem(params: VllmParams, section: str = "teacher_batch") -> str | None:
     """Say why answers could not be kept under a name of their model; None if they can.
 
-    Either a hub model is not pinned to a commit, or a folder that is to be hashed holds no model.
+    `section` is the one that `vllm` stands in. Either a hub model is not pinned to a commit, or a
+    folder that is to be hashed holds no model.
     """
     if is_folder(params.model):
         folder = Path(params.model).resolve()
         if params.revision is None and not (folder / "config.json").is_file():
             return (
-                f"`teacher_batch.vllm.model`: {folder}: found no config.json in it, expected a"
+                f"`{section}.vllm.model`: {folder}: found no config.json in it, expected a"
                 " model's folder; mend the path"
             )
         return None
     if params.revision is None or not _COMMIT.fullmatch(params.revision):
         return (
-            f"`teacher_batch.vllm.revision`: found {params.revision!r}, expected the commit of"
+            f"`{section}.vllm.revision`: found {params.revision!r}, expected the commit of"
             f" {params.model} on the hub (40 hex digits), as there is no folder of this name; copy"
             " it from the history of the model's files"
         )

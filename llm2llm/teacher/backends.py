@@ -8,7 +8,7 @@ from llm2llm.exceptions import ParamsError
 from llm2llm.ledger.database import Ledger
 from llm2llm.params.contradictions import sending_problems
 from llm2llm.params.runtime import RuntimeParams
-from llm2llm.params.teacher_batch import TeacherBatchParams
+from llm2llm.params.teacher import TeacherParams
 from llm2llm.tasks.sections import ResponseFormat
 from llm2llm.teacher.asking import Asking, ThreadedAsking
 from llm2llm.teacher.budget import Budget, Prices
@@ -44,17 +44,17 @@ class Edge:
 
 
 def make_sender(
-    params: TeacherBatchParams,
+    params: TeacherParams,
     runtime: RuntimeParams,
-    response_format: ResponseFormat,
+    response_format: ResponseFormat | None,
     ledger: Ledger,
     edge: Edge,
 ) -> Sender:
     """Make the sender to the teacher that the params name; nothing is sent or loaded yet.
 
-    A paid teacher gets the budget that `runtime` sets, and `may_pay` is asked unless
-    `runtime.pay_again` is on. Raises ParamsError where params, task and teacher contradict each
-    other.
+    `response_format` is the task's, null where it has no say, as in how a judge answers. A paid
+    teacher gets the budget that `runtime` sets, and `may_pay` is asked unless `runtime.pay_again`
+    is on. Raises ParamsError where params, task and teacher contradict each other.
     """
     if problems := sending_problems(params, runtime, response_format):
         raise ParamsError("\n".join(problems))
@@ -71,7 +71,7 @@ def make_sender(
     else:
         teacher = (
             _symbolic_teacher(response_format)
-            if params.backend == "symbolic"
+            if params.backend == "symbolic" and response_format is not None
             else _openai_teacher(params, runtime, edge)
         )
         asking = ThreadedAsking(
@@ -87,8 +87,9 @@ def make_sender(
         teacher,
         ledger,
         asking,
+        section=params.where,
         replay=params.replay,
-        accepted_share=params.accepted_failures,
+        accepted_share=params.accepted_share,
         say=edge.say,
         may_send=_allow if free or runtime.pay_again else edge.may_pay,
         on_tally=edge.on_tally,
@@ -102,23 +103,26 @@ def _symbolic_teacher(response_format: ResponseFormat) -> Teacher:
     return SymbolicTeacher(response_format)
 
 
-def _vllm_teacher(params: TeacherBatchParams, edge: Edge) -> GroupTeacher:
+def _vllm_teacher(params: TeacherParams, edge: Edge) -> GroupTeacher:
     from llm2llm.teacher.vllm import VllmTeacher
 
     assert params.vllm is not None  # the section refuses that backend without it
-    return VllmTeacher(params.vllm, set_default=edge.set_default)
+    return VllmTeacher(params.vllm, set_default=edge.set_default, section=params.where)
 
 
 def _openai_teacher(
-    params: TeacherBatchParams,
+    params: TeacherParams,
     runtime: RuntimeParams,
     edge: Edge,
 ) -> Teacher:
     from llm2llm.teacher.openai import OpenAITeacher
 
+    section = params.openai
+    assert section is not None  # the section refuses that backend without it
     return OpenAITeacher(
-        params.openai,
-        api_key=edge.key(params.openai.api_key_env) if params.openai.api_key_env else None,
+        section,
+        where=f"{params.where}.openai",
+        api_key=edge.key(section.api_key_env) if section.api_key_env else None,
         timeout_s=runtime.teacher_timeout_s,
         max_attempts=runtime.teacher_max_attempts,
         concurrency=runtime.teacher_concurrency,
@@ -135,7 +139,7 @@ def _openai_teacher(
 
 
 def _batches(
-    params: TeacherBatchParams,
+    params: TeacherParams,
     runtime: RuntimeParams,
     ledger: Ledger,
     recorder: Recorder,
@@ -153,6 +157,7 @@ def _batches(
         runtime.openai_batch,
         ledger,
         recorder,
+        where=f"{params.where}.openai_batch",
         budget=budget,
         api_key=edge.key(section.api_key_env) if section.api_key_env else None,
         folder=ledger.store / "batches",

@@ -155,7 +155,7 @@ class Budget:
         if n_completion_tokens is None:
             raise TeacherStoppedError(
                 "`runtime.max_cost` and `max_tokens` cannot be kept while the length of an answer"
-                " is not limited: set `max_tokens` of the teacher's section in `teacher_batch`, or"
+                " is not limited: set `max_tokens` of the teacher's own section in params.yaml, or"
                 " both limits to null"
             )
         return Most(

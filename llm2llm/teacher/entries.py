@@ -21,6 +21,7 @@ def describe(request: TeacherRequest, teacher: Mapping[str, Json]) -> dict[str, 
         random_seed=request.random_seed,
         draw=request.draw,
         about=request.about,
+        judges=request.purpose == "judge",
         teacher=teacher,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llm2llm.ids import Json
-from llm2llm.params.teacher_batch import OpenAIParams
+from llm2llm.params.teacher import OpenAIParams
 from llm2llm.teacher.adaptive_limit import AdaptiveLimit
 from llm2llm.teacher.lengths import most_completion_tokens
 from llm2llm.teacher.openai_body import read_body
@@ -33,14 +33,15 @@ if TYPE_CHECKING:
 class OpenAITeacher:
     """Ask over HTTP; the client is made at the first request, so a full ledger needs no key.
 
-    A request's schema is sent where the params say json_schema. `now` gives seconds since 1970;
-    setting `stop` ends the tries of all threads.
+    A request's schema is sent where the params say json_schema. `where` names the section in
+    params.yaml. `now` gives seconds since 1970; setting `stop` ends the tries of all threads.
     """
 
     def __init__(
         self,
         params: OpenAIParams,
         *,
+        where: str = "teacher_batch.openai",
         api_key: str | None,
         timeout_s: float,
         max_attempts: int,
@@ -52,9 +53,7 @@ class OpenAITeacher:
     ) -> None:
         self._params = params
         self._chat = OpenAIChat(params, "openai")
-        self._connection = OpenAIConnection(
-            params, "teacher_batch.openai", api_key=api_key, timeout_s=timeout_s
-        )
+        self._connection = OpenAIConnection(params, where, api_key=api_key, timeout_s=timeout_s)
         self._now = now
         self._stop = stop
         self._limit = AdaptiveLimit(concurrency)

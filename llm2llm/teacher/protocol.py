@@ -36,16 +36,17 @@ class Message:
     content: str
 
 
-Purpose = Literal["write", "solve"]
+Purpose = Literal["write", "solve", "judge"]
 
 
 @dataclass(frozen=True, slots=True)
 class TeacherRequest:
-    """One request: to write an example like a seed, or to solve one that was written.
+    """One request: to write an example like a seed, to solve one, or to judge whether it leaks.
 
     `seed_input` and `seed_target` are what the messages show, for a teacher that reads no prose;
     the target is empty where there is something to solve, and `about` is then the request that
-    wrote it. `draw` counts the earlier requests of
+    wrote it. Where there is something to judge they are the candidate's input and the test item's,
+    and `seed_id` names that pair. `draw` counts the earlier requests of
     the seed, or of the same problem to solve; `random_seed` is the run's. `response_schema` is
     the JSON schema of the answer, null for free text.
     """

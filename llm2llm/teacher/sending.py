@@ -28,9 +28,10 @@ _LOOKUP = 500
 class Sender:
     """Answer rounds of requests through a ledger and a way of asking.
 
-    With `replay` nothing is sent. Up to `accepted_share` of a round may stay without an answer.
-    `may_send` is told how many requests the ledger lacks, and raises where they must not be sent;
-    `say` gets a line for people, `on_tally` the counts after each outcome. `clock` gives seconds.
+    `section` is the teacher's in params.yaml. With `replay` nothing is sent. Up to
+    `accepted_share` of a round may stay without an answer. `may_send` is told how many requests
+    the ledger lacks, and raises where they must not be sent; `say` gets a line for people,
+    `on_tally` the counts after each outcome. `clock` gives seconds.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Sender:
         ledger: Ledger,
         asking: Asking,
         *,
+        section: str = "teacher_batch",
         replay: bool,
         accepted_share: float,
         say: Callable[[str], None],
@@ -49,6 +51,7 @@ class Sender:
         self._teacher = teacher
         self._ledger = ledger
         self._asking = asking
+        self._section = section
         self._replay = replay
         self._accepted_share = accepted_share
         self._say = say
@@ -120,7 +123,7 @@ class Sender:
         raise TeacherError(
             f"replay: the ledger lacks {len(missing)} of {tally.n_total} requests, the first"
             f" {first.request_id} (seed {first.seed_id}, {first.purpose}, draw {first.draw}); set"
-            " `teacher_batch.replay: false` to ask the teacher, or fetch the answers of an"
+            f" `{self._section}.replay: false` to ask the teacher, or fetch the answers of an"
             " earlier run with `llm2llm ledger import`"
         )
 
@@ -179,7 +182,7 @@ class Sender:
         if not isinstance(first, TeacherError):
             raise first
         if not isinstance(first, TeacherStoppedError) and self._is_accepted(len(left)):
-            self._say(f"{first}. {kept}, as `teacher_batch.accepted_failures` allows")
+            self._say(f"{first}. {kept}, as `{self._section}.accepted_failures` allows")
             return list(left.values())
         raise TeacherError(f"{first}. {kept}; `dvc repro` goes on from there") from None
 
@@ -197,7 +200,7 @@ class Sender:
         self._ledger.forget_failed([entry.request_id for entry in refused])
         raise TeacherError(
             f"the endpoint refused all {len(refused)} requests, the first as"
-            f" {refused[0].failure}; mend `teacher_batch` in params.yaml (often"
+            f" {refused[0].failure}; mend `{self._section}` in params.yaml (often"
             " `response_format` or `max_tokens`) and run `dvc repro` again"
         )
 

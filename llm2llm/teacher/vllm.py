@@ -29,11 +29,19 @@ _ANSWERED = ("stop", "length", "repetition")
 class VllmTeacher:
     """Answer groups; the engine starts at the first one, so a full ledger needs no vLLM.
 
-    `set_default` sets an environment variable that is not set.
+    `set_default` sets an environment variable that is not set; `section` is the one in params.yaml
+    that names the backend.
     """
 
-    def __init__(self, params: VllmParams, *, set_default: Callable[[str, str], object]) -> None:
+    def __init__(
+        self,
+        params: VllmParams,
+        *,
+        set_default: Callable[[str, str], object],
+        section: str = "teacher_batch",
+    ) -> None:
         self._params = params
+        self._section = section
         self._set_default = set_default
         self._llm: LLM | None = None
 
@@ -46,7 +54,7 @@ class VllmTeacher:
         return {
             "backend": "vllm",
             "vllm": SERIES,
-            **name_model(self._params),
+            **name_model(self._params, self._section),
             "dtype": self._params.dtype,
             "quantization": self._params.quantization,
             "max_model_len": self._params.max_model_len,
@@ -74,7 +82,7 @@ class VllmTeacher:
         if not requests:
             return []
         if self._llm is None:
-            self._llm = start(self._params, self._set_default)
+            self._llm = start(self._params, self._set_default, self._section)
         from vllm.exceptions import VLLMError
 
         try:

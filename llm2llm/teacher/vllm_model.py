@@ -13,13 +13,13 @@ _OTHER_WEIGHTS = frozenset({".bin", ".pt"})
 _SMALL = frozenset({".jinja", ".json", ".model", ".py", ".tiktoken", ".txt"})
 
 
-def name_model(params: VllmParams) -> dict[str, Json]:
+def name_model(params: VllmParams, section: str = "teacher_batch") -> dict[str, Json]:
     """Give model, revision and, of a folder without a revision, the hash of its files.
 
     The path to a folder is left out: elsewhere the same files give the same answers. Raises
     ParamsError where there is no such name.
     """
-    problem = model_problem(params)
+    problem = model_problem(params, section)
     if problem is not None:
         raise ParamsError(problem)
     if is_folder(params.model):

@@ -76,6 +76,7 @@ class BatchAsking:
         ledger: Ledger,
         recorder: Recorder,
         *,
+        where: str = "teacher_batch.openai_batch",
         budget: Budget | None,
         api_key: str | None,
         folder: Path,
@@ -99,9 +100,7 @@ class BatchAsking:
         self._holds = Holds(budget)
         self._looks: dict[str, tuple[str, int]] = {}
         self._stuck: dict[str, StuckError] = {}
-        connection = OpenAIConnection(
-            params, "teacher_batch.openai_batch", api_key=api_key, timeout_s=timeout_s
-        )
+        connection = OpenAIConnection(params, where, api_key=api_key, timeout_s=timeout_s)
         self._provider = Provider(
             connection,
             params.base_url,

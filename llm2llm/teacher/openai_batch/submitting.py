@@ -177,7 +177,7 @@ class Submitter:
         if len(text) > self._params.max_bytes_per_batch:
             raise TeacherStoppedError(
                 f"{request.request_id} (seed {request.seed_id}) takes {len(text)} bytes,"
-                " `teacher_batch.openai_batch.max_bytes_per_batch` is"
+                " `openai_batch.max_bytes_per_batch` of its section in params.yaml is"
                 f" {self._params.max_bytes_per_batch}; raise it"
             )
         description = canonical_json(describe(request, self._chat.identify(request)))

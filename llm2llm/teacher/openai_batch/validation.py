@@ -46,7 +46,7 @@ def judge_validation(problems: Sequence[Problem], n_requests: int) -> Failed:
         return Failed(refused, None, again)
     stopped = TeacherStoppedError(
         f"the provider refused a batch of {n_requests} requests at validation ({said}); mend"
-        " `teacher_batch.openai_batch` in params.yaml"
+        " its section `openai_batch` in params.yaml"
     )
     return Failed({}, stopped, again)
 

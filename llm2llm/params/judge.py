@@ -1,0 +1,27 @@
+"""Section `dedupe_against_test.judge`: who says whether a near candidate is a test item."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from llm2llm.params.teacher import TeacherParams
+
+
+class JudgeParams(TeacherParams):
+    """A teacher that is shown a candidate and its nearest test item, and a cosine.
+
+    Asked about are candidates that score `asked_from` and do not reach the embedding gate's cut.
+    """
+
+    where: ClassVar[str] = "dedupe_against_test.judge"
+
+    asked_from: Annotated[float, Field(gt=0, le=1)]
+
+    @field_validator("backend", mode="before")
+    @classmethod
+    def _can_judge(cls, value: Any) -> Any:
+        if value == "symbolic":
+            raise ValueError(
+                "openai, openai-batch or vllm: the symbolic teacher has no model that could judge"
+            )
+        return value
