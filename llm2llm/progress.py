@@ -17,11 +17,9 @@ def progress(title: str, total: int | None = None) -> Iterator[Advance]:
     Without a terminal a line appears at most every ten seconds, and one at the end of work that
     took longer than that.
     """
-    if sys.stderr.isatty():
-        with _bar(title, total) as advance:
-            yield advance
-    else:
-        yield _lines(title, total)
+    shown = _bar if sys.stderr.isatty() else _lines
+    with shown(title, total) as advance:
+        yield advance
 
 
 @contextmanager
@@ -31,15 +29,23 @@ def _bar(title: str, total: int | None) -> Iterator[Advance]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        Task,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class _TimeLeft(TimeRemainingColumn):
+        """Leave it to the note, which knows what this process itself has done."""
+
+        def render(self, task: Task) -> Text:
+            return Text() if task.fields["note"] else super().render(task)
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        _TimeLeft(),
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
@@ -54,17 +60,26 @@ def _bar(title: str, total: int | None) -> Iterator[Advance]:
         yield advance
 
 
-def _lines(title: str, first_total: int | None) -> Advance:
-    known = first_total
-    last = time.monotonic()
+@contextmanager
+def _lines(title: str, total: int | None) -> Iterator[Advance]:
+    known, unsaid = total, ""
+    start = last = time.monotonic()
 
     def advance(done: int, total: int | None = None, note: str = "") -> None:
-        nonlocal known, last
+        nonlocal known, unsaid, last
         known = known if total is None else total
+        counted = f"{title}: {done} of {known or '?'}"
+        unsaid = f"{counted}, {note}" if note else counted
         now = time.monotonic()
         if now - last >= _LINE_EVERY_S:
             last = now
-            counted = f"{title}: {done} of {known or '?'}"
-            print(f"{counted}, {note}" if note else counted, file=sys.stderr, flush=True)
+            _say(unsaid)
+            unsaid = ""
 
-    return advance
+    yield advance
+    if unsaid and time.monotonic() - start >= _LINE_EVERY_S:
+        _say(unsaid)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,5 +1,6 @@
 """Trainings that cannot go on: each says why, and what was complete before is still of use."""
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_student import (
+    EXAMPLES,
     LABELED,
     a_classifier,
     a_training,
@@ -64,6 +66,41 @@ def test_weights_cut_short_are_said(copy: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(StudentError, match="expected a complete safetensors file"):
         describe_outside(str(copy / "model"), None)
+
+
+def test_weights_of_other_shapes_are_said(copy: Path) -> None:
+    """A configuration that does not belong to the weights is refused."""
+    path = copy / "model/config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"hidden_size": 64}))
+    with pytest.raises(StudentError, match=r"other shapes than its config\.json says"):
+        load_base(described(copy))
+
+
+def test_a_base_that_is_gone_or_broken_since_is_said(base: Path, tmp_path: Path) -> None:
+    """A training whose local base was whole at base-model names the folder and what to do."""
+    folder = tmp_path / "outside"
+    shutil.copytree(base / "model", folder)
+    write_base(tmp_path / "described", describe_outside(str(folder), None))
+    training = a_training(tmp_path / "described", n_updates=1)
+    file = folder / "model.safetensors"
+    weights = file.read_bytes()
+    flipped = weights[:-1] + bytes([weights[-1] ^ 1])
+    for content, message in (
+        (flipped, r"changed after base-model ran; run `dvc repro --force base-model`"),
+        (weights[:-100], "expected a complete safetensors file"),
+        (None, r"found no tensors, expected \*\.safetensors"),
+    ):
+        file.unlink()
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(StudentError, match=message):
+            train(training, tmp_path)
+        file.write_bytes(weights)
+    folder.rename(tmp_path / "away")
+    with pytest.raises(StudentError, match=r"found no config\.json, expected a model's folder"):
+        train(training, tmp_path)
+    (tmp_path / "away").rename(folder)
+    assert train(training, tmp_path).exists()
 
 
 @pytest.mark.parametrize("kind", ["causal", "classifier"])
@@ -130,10 +167,39 @@ def test_a_set_with_one_row_is_trained_on(base: Path, tmp_path: Path, kind: str)
     assert (manifest["n_updates"], manifest["counts"]["examples"]) == (4, 1)
 
 
-def test_an_empty_target_is_said(base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("describe", [a_training, a_classifier])
+def test_an_empty_target_is_said(base: Path, tmp_path: Path, describe) -> None:
     """The message names the row."""
     with pytest.raises(StudentError, match="example 2 of 2 has an empty target"):
-        train(a_training(base, examples=[("a", "b"), ("c", " \n")]), tmp_path)
+        train(describe(base, examples=[("a", "LOW"), ("c", " \n")]), tmp_path)
+
+
+@pytest.mark.parametrize("describe", [a_training, a_classifier])
+def test_a_set_without_rows_is_said(base: Path, tmp_path: Path, describe) -> None:
+    """It is refused before anything is written."""
+    with pytest.raises(StudentError, match="found no examples, expected one at least"):
+        train(describe(base, examples=[]), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_over_the_models_context_are_counted(base: Path, tmp_path: Path) -> None:
+    """A row of more than 128 tokens is left out, whatever `max_tokens` allows."""
+    examples = [*EXAMPLES, ("x" * 150, "y")]
+    found = train(a_training(base, examples=examples, max_tokens=500, n_updates=1), tmp_path)
+    manifest = json.loads((found / "manifest.json").read_text())
+    assert (manifest["counts"]["examples_too_long"], manifest["max_tokens"]) == (1, 128)
+    with pytest.raises(StudentError, match=r"all 1 examples are longer than 128.*longer context"):
+        train(a_training(base, examples=examples[-1:]), tmp_path)
+
+
+@pytest.mark.parametrize("describe", [a_training, a_classifier])
+def test_lora_modules_that_match_nothing_are_said(tmp_path: Path, describe) -> None:
+    """The param, what was found, and what would do."""
+    folder = (make_base if describe is a_training else make_encoder)(tmp_path / "base")
+    lora = describe(folder).params.lora.model_copy(update={"target_modules": ["nowhere"]})
+    message = r"`train_iter\.lora\.target_modules`: found \['nowhere'\].*set `all-linear`"
+    with pytest.raises(StudentError, match=message):
+        train(describe(folder, method="lora", lora=lora), tmp_path)
 
 
 def test_a_training_too_short_for_a_line_of_loss_is_checked(base: Path, tmp_path: Path) -> None:
@@ -179,6 +245,41 @@ def test_out_of_memory_names_knobs_and_keeps_the_last_state(
     assert state.name == "checkpoint-6"
     monkeypatch.setattr(making, "causal_collator", made)
     again = train(training, tmp_path / "short")
+    for name in ("manifest.json", "model.safetensors"):
+        assert (again / name).read_bytes() == (clean / name).read_bytes()
+
+
+def test_a_model_too_large_to_load_is_said(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory that ends while weights are read is told of as that of the model alone."""
+    monkeypatch.setattr(making, "load_base", lambda *_, **__: torch.empty(1 << 50))
+    message = (
+        r"out of memory on cpu.*the model takes about .* GiB; set .*`train_iter\.method: lora`"
+    )
+    with pytest.raises(MachineError, match=message):
+        train(a_training(base), tmp_path)
+
+
+def test_a_loss_that_breaks_later_leaves_the_last_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The update is named; where the loss is a number again, the training goes on from there."""
+    training = a_classifier(make_encoder(tmp_path / "encoder"))
+    clean = train(training, tmp_path / "clean")
+    made = making.class_loss
+    calls = itertools.count(1)  # two in an update, one for each half
+
+    def breaking(*arguments, **named):
+        return made(*arguments, **named) * (float("nan") if next(calls) == 16 else 1)
+
+    monkeypatch.setattr(making, "class_loss", breaking)
+    with pytest.raises(StudentError, match=r"a loss of nan by step 8 of 16.*`train_iter\.learning"):
+        train(training, tmp_path / "broken")
+    (state,) = (tmp_path / "broken").glob("work/*/states/checkpoint-*")
+    assert state.name == "checkpoint-6"
+    monkeypatch.setattr(making, "class_loss", made)
+    again = train(training, tmp_path / "broken")
     for name in ("manifest.json", "model.safetensors"):
         assert (again / name).read_bytes() == (clean / name).read_bytes()
 

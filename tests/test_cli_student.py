@@ -2,14 +2,26 @@
 
 import csv
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 import typer
 import yaml
-from tiny_student import EXAMPLES, FORMAT, PREDICT, a_training, make_base, train
+from tiny_student import (
+    EXAMPLES,
+    FORMAT,
+    PREDICT,
+    a_classifier,
+    a_training,
+    make_base,
+    make_encoder,
+    train,
+)
 from typer.testing import CliRunner
 
 from llm2llm.answering import answer_rows
@@ -17,16 +29,20 @@ from llm2llm.cli.predict import predict
 from llm2llm.cli.student import student as student_app
 from llm2llm.exceptions import DataError, Llm2llmError, ParamsError, StudentError
 from llm2llm.files import write_records
+from llm2llm.prompts import render
 from llm2llm.records.predictions import Prediction
 from llm2llm.records.split import SplitRow
 from llm2llm.rows import stream_rows
 from llm2llm.student.base import describe_outside, write_base
 from llm2llm.student.handover import read_how_to_ask
+from llm2llm.student.loading import CLASSIFIER, load_student, student_kind
 from llm2llm.student.prediction import open_engine
 from llm2llm.student.training import deliver
 
 ROOT = Path(__file__).resolve().parents[1]
 LABELS = ["ab" * n for n in range(1, 6)]
+CLASSED = [("zy"[n % 2] * (9 + n % 3), LABELS[n % 2]) for n in range(22)]
+Examples = list[tuple[str, str]]
 # What students 0, 1 and 2 make of four dev and four test rows.
 DEV_RIGHT, TEST_RIGHT = (1, 3, 3), (2, 1, 4)
 
@@ -51,9 +67,21 @@ def outside(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def students(base: Path, outside: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """Train a whole student, and adapters of both kinds of base."""
+    """Train whole students, and adapters of both kinds of base, causal ones and classifiers."""
     store = tmp_path_factory.mktemp("students")
+    encoder = make_encoder(tmp_path_factory.mktemp("encoder"))
+    encoder_outside = tmp_path_factory.mktemp("encoder-outside")
+    write_base(encoder_outside, describe_outside(str(encoder / "model"), None))
+    answer = a_classifier(encoder).answer_format.model_copy(update={"labels": LABELS})
+    labeled = {"examples": CLASSED, "student_format": FORMAT, "answer_format": answer}
+
+    def classifier(base: Path, method: str) -> tuple[Path, Path]:
+        return base, train(a_classifier(base, method=method, epochs=8, **labeled), store)
+
     return {
+        "class-full": classifier(encoder, "full"),
+        "class-lora": classifier(encoder, "lora"),
+        "class-outside": classifier(encoder_outside, "lora"),
         "full": (base, train(a_training(base, epochs=20), store)),
         "lora": (base, train(a_training(base, method="lora", epochs=1), store)),
         "outside": (outside, train(a_training(outside, method="lora", epochs=1), store)),
@@ -111,9 +139,9 @@ def fails(failure: type[Llm2llmError], *arguments: str) -> str:
     return str(caught.value)
 
 
-def rows_file(path: Path, with_label: bool = True) -> Path:
+def rows_file(path: Path, with_label: bool = True, rows: Examples = EXAMPLES) -> Path:
     """Write six rows in the form that the name's ending says."""
-    rows = [{"text": text, "label": label} for text, label in EXAMPLES[:6]]
+    rows = [{"text": text, "label": label} for text, label in rows[:6]]
     if not with_label:
         rows = [{"text": row["text"]} for row in rows]
     if path.suffix == ".parquet":
@@ -135,42 +163,68 @@ def texts(*arguments: str) -> list[str]:
     return [line["text"] for line in lines]
 
 
-@pytest.mark.parametrize("project", ["full", "lora", "outside"], indirect=True)
+@pytest.mark.parametrize(
+    ("project", "merge"),
+    [
+        ("full", False),
+        ("lora", True),
+        ("outside", False),
+        ("outside", True),
+        ("class-full", False),
+        ("class-full", True),
+        ("class-lora", True),
+        ("class-outside", False),
+        ("class-outside", True),
+    ],
+    indirect=["project"],
+)
 def test_an_exported_student_answers_elsewhere_as_at_home(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, merge: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whole weights, a merged adapter and one of a local base give the texts of the project."""
-    file = str(rows_file(tmp_path / "rows.jsonl"))
+    """Whole weights, adapters and merged ones give the texts of the project, in transformers too.
+
+    They are loaded by the line of code that their card shows.
+    """
+    trained = project / "data/iterations/0/student"
+    classifies = student_kind(trained) == CLASSIFIER
+    rows = CLASSED if classifies else EXAMPLES
+    file = str(rows_file(tmp_path / "rows.jsonl", rows=rows))
     at_home = texts(file)
-    merge = ["--merge"] if _is_embedded_adapter(project) else []
-    run("student", "export", "--out", str(tmp_path / "out"), *merge)
+    expected = logits(*load_student(trained, Path("data/base"), bf16=False, device="cpu"), rows)
+    run("student", "export", "--out", str(tmp_path / "out"), *(["--merge"] if merge else []))
+    is_adapter = (tmp_path / "out/adapter_config.json").exists()
+    assert is_adapter == ((trained / "adapter_config.json").exists() and not merge)
     monkeypatch.chdir(tmp_path)
     (project / "data").rename(tmp_path / "gone")
     assert texts(file, "--student", "out") == at_home
-    assert len(set(at_home)) > 1
+    model, tokenizer = by_its_card(tmp_path / "out")
+    found = logits(model, tokenizer, rows)
+    assert torch.allclose(found, expected, atol=1e-4)
+    assert not torch.allclose(found[0], found[1], atol=1e-3)
+    if classifies:
+        assert [model.config.id2label[int(row.argmax())] for row in found] == at_home
 
 
-def _is_embedded_adapter(project: Path) -> bool:
-    adapter = (project / "data/iterations/0/student/adapter_config.json").exists()
-    return adapter and (project / "data/base/model").exists()
+def by_its_card(folder: Path) -> tuple[Any, Any]:
+    """Load an exported student by the line of code in its card."""
+    import transformers
+
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    line = re.search(r"^    (\w+)\.from_pretrained\(THIS_FOLDER(.*)\)$", card, re.MULTILINE)
+    options = eval(f"dict({line[2].lstrip(', ')})")  # noqa: S307 - what a reader would run
+    model = getattr(transformers, line[1]).from_pretrained(folder, **options).eval()
+    return model, transformers.AutoTokenizer.from_pretrained(folder)
 
 
-@pytest.mark.parametrize("project", ["outside"], indirect=True)
-def test_transformers_loads_both_forms_of_an_adapter(project: Path, tmp_path: Path) -> None:
-    """The adapter finds its base by itself, and merged weights give the same logits."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    run("student", "export", "--out", str(tmp_path / "adapter"))
-    run("student", "export", "--out", str(tmp_path / "merged"), "--merge")
-    assert not (tmp_path / "merged/adapter_config.json").exists()
-    logits = []
-    for name in ("adapter", "merged"):
-        tokenizer = AutoTokenizer.from_pretrained(tmp_path / name)
-        model = AutoModelForCausalLM.from_pretrained(tmp_path / name).eval()
+def logits(model: Any, tokenizer: Any, rows: Examples) -> torch.Tensor:
+    """Give the last logits of the first six rows, one at a time."""
+    found = []
+    for text, _ in rows[:6]:
         with torch.no_grad():
-            logits.append(model(**tokenizer("Q: 1 and 1\nA: ", return_tensors="pt")).logits)
-    assert torch.allclose(*logits, atol=1e-4)
+            asked = tokenizer(render(FORMAT.prompt, input=text), return_tensors="pt")
+            made = model(**asked).logits
+            found.append(made.reshape(-1, made.shape[-1])[-1])
+    return torch.stack(found)
 
 
 @pytest.mark.parametrize("project", ["lora"], indirect=True)

@@ -94,7 +94,7 @@ def _note_updates(training, store: Path, seen: Path) -> None:
             store=store,
             checkpoint_every_steps=3,
             on_wait=lambda _: None,
-            on_progress=lambda done, _total: stream.write(f"{done}\n"),
+            on_progress=lambda at: stream.write(f"{at.n_done}\n" if at.n_new else ""),
             use=lambda _student: None,
         )
 
