@@ -83,3 +83,17 @@ def test_other_rows_keep_their_scores() -> None:
     changed = Calculator(tokenizer, 0)(torch.tensor(rows), scores)
     assert torch.equal(changed[1], scores[1])
     assert tokenizer.decode([int(changed[0].argmax())]) == "2"
+
+
+def test_rows_that_left_take_nothing_along() -> None:
+    """When the first row leaves, in the middle of its value, each other one gets its own."""
+    tokenizer = make_tokenizer()
+    rows = [tokenizer(t, add_special_tokens=False)["input_ids"] for t in ("<<6*2=", "<<9+9=")]
+    calculator = Calculator(tokenizer, 0)
+    calculator(torch.tensor(rows), torch.zeros(2, len(tokenizer)))
+    calculator.keep([1])
+    left = rows[1]
+    for _ in range(4):
+        scores = calculator(torch.tensor([left]), torch.zeros(1, len(tokenizer)))
+        left = [*left, int(scores[0].argmax())]
+    assert tokenizer.decode(left) == "<<9+9=18>>"

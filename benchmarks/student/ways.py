@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from llm2llm.params.loading import load_section
+from llm2llm.params.predict import PredictParams
 from llm2llm.tasks.sections import StudentFormat
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -105,8 +106,7 @@ def train_llm2llm(folder: Path, base: Path, n: int, epochs: int, size: int) -> d
         use=lambda _: None,
     )
     done = time.process_time()
-    # The first update's own time is taken as the mean of the others'.
-    begun = marks[0] - (marks[-1] - marks[0]) / (len(marks) - 1)
+    begun = marks[0]
     from transformers import AutoModelForCausalLM
 
     counts = json.loads((student / "manifest.json").read_text())["counts"]
@@ -219,13 +219,9 @@ def import_all() -> None:
     from transformers.models.llama import modeling_llama  # noqa: F401
 
 
-def predict_llm2llm(folder: Path, base: Path, n: int, _epochs: int, _size: int) -> dict:
-    """Ask by the project's own function, in batches of 64 and without its calculator."""
-    from llm2llm.params.predict import PredictParams
-    from llm2llm.student.prediction import Asking, answers
-
-    student = a_student(base)
-    params = load_section(ROOT / "params.yaml", "predict", PredictParams).model_copy(
+def asking_params() -> PredictParams:
+    """Ask in batches of 64, without the calculator."""
+    return load_section(ROOT / "params.yaml", "predict", PredictParams).model_copy(
         update={
             "batch_size": 64,
             "max_new_tokens": MAX_NEW_TOKENS,
@@ -236,9 +232,16 @@ def predict_llm2llm(folder: Path, base: Path, n: int, _epochs: int, _size: int) 
             "engine": "transformers",
         }
     )
+
+
+def predict_llm2llm(folder: Path, base: Path, n: int, _epochs: int, _size: int) -> dict:
+    """Ask by the project's own function; loading and storing are in its CPU seconds."""
+    from llm2llm.student.prediction import Asking, answers
+
+    student = a_student(base)
     asked = [text for text, _ in rows("test", n)]
     import_all()
-    asking = Asking(asked, [], student, base, student_format(), params, 1)
+    asking = Asking(asked, [], student, base, student_format(), asking_params(), 1)
     begun = time.process_time()
     answered = answers(
         asking,
@@ -283,6 +286,31 @@ def predict_published(_folder: Path, base: Path, n: int, _epochs: int, _size: in
             end = row.index(tokenizer.eos_token_id) + 1 if tokenizer.eos_token_id in row else None
             tokens += len(row[:end])
     return {"begun": begun, "done": time.process_time(), "tokens": tokens}
+
+
+def predict_vllm(_folder: Path, base: Path, n: int, _epochs: int, _size: int) -> dict:
+    """Ask by the project's other engine, which was started and asked once before."""
+    import os
+
+    from llm2llm.student.engine import Question
+    from llm2llm.student.vllm_engine import VllmEngine
+
+    student = a_student(base)
+    # The memory of its cache; a compiled model is slower to start, on a CPU by minutes.
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    params = asking_params()
+    params = params.model_copy(
+        update={"vllm": params.vllm.model_copy(update={"enforce_eager": True})}
+    )
+    engine = VllmEngine(
+        student, base, student_format(), params, "cpu", set_default=os.environ.setdefault
+    )
+    questions = [Question(p, None) for p in engine.encode([t for t, _ in rows("test", n)])]
+    engine.answer(questions[:1], 1)
+    begun = time.process_time()
+    answered = engine.answer(questions, MAX_NEW_TOKENS)
+    done = time.process_time()
+    return {"begun": begun, "done": done, "tokens": sum(a.n_tokens for a in answered)}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 Cobbe et al. 2021, appendix C.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from llm2llm.arithmetic import calculator_value
@@ -97,3 +98,7 @@ class Calculator:
             scores[rows] = float("-inf")
             scores[rows, [forced[index] for index in rows]] = 0.0
         return scores
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows alone."""
+        self._rows = [self._rows[row] for row in rows]

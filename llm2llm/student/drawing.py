@@ -29,3 +29,7 @@ class Noise:
             tiny = torch.finfo(row.dtype).tiny
             row -= torch.empty_like(row).exponential_(generator=generator).clamp_min_(tiny).log_()
         return scores
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows alone, each with the generator that it had."""
+        self._generators = [self._generators[row] for row in rows]

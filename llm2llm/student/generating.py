@@ -7,6 +7,7 @@ from typing import Any
 from llm2llm.student.calculator import Calculator
 from llm2llm.student.drawing import Noise
 from llm2llm.student.formatting import end_token_id
+from llm2llm.student.shedding import FollowsRows, generate_shedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +39,25 @@ def generate_batch(
     The likeliest token comes next, after `noise` was added.
     """
     import torch
-    from transformers import GenerationConfig, LogitsProcessorList
 
     width = max(len(prompt) for prompt in prompts)
     end, pad = end_token_id(tokenizer), tokenizer.pad_token_id
     input_ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts])
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
     # What the calculator forces no noise undoes.
-    processors: list[Any] = [noise] if noise is not None else []
+    processors: list[FollowsRows] = [noise] if noise is not None else []
     processors += [Calculator(tokenizer, width)] if calculator else []
     with torch.inference_mode():
-        output = model.generate(
-            input_ids=input_ids.to(model.device),
-            attention_mask=mask.to(model.device),
-            logits_processor=LogitsProcessorList(processors),
-            generation_config=GenerationConfig(
-                max_new_tokens=max_new_tokens, do_sample=False, pad_token_id=pad, eos_token_id=end
-            ),
+        rows = generate_shedding(
+            model,
+            input_ids.to(model.device),
+            mask.to(model.device),
+            max_new_tokens=max_new_tokens,
+            end=end,
+            pad=pad,
+            processors=processors,
         )
-    return [read_tokens(row, tokenizer) for row in output[:, width:].tolist()]
+    return [read_tokens(row, tokenizer) for row in rows]
 
 
 def read_tokens(tokens: list[int], tokenizer: Any) -> Generation:

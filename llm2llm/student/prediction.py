@@ -41,7 +41,7 @@ _SOURCES = (
     "student/pretrained.py",
 )
 _ENGINE_SOURCES = {
-    "transformers": ("student/transformers_engine.py",),
+    "transformers": ("student/shedding.py", "student/transformers_engine.py"),
     "classifier": ("student/classifier_engine.py",),
     "vllm": ("student/vllm_calculator.py", "student/vllm_engine.py"),
 }
