@@ -55,7 +55,8 @@ class RecordFile(Generic[Record]):
 
     def batches(self, columns: list[str] | None = None) -> Iterator[Any]:
         """Go through the file as Arrow record batches, of all columns or of some."""
-        with pq.ParquetFile(self.path) as source:
+        # With its buffer, which is on by default, the whole file would be read ahead.
+        with pq.ParquetFile(self.path, pre_buffer=False) as source:
             try:
                 yield from source.iter_batches(batch_size=_BATCH, columns=columns)
             except (pa.ArrowInvalid, OSError) as failure:

@@ -408,7 +408,7 @@ def test_the_docs_name_every_output(made: Made) -> None:
     assert report.returncode == 0
     docs = (STAGE.parent.parent / "docs" / "outputs.md").read_text(encoding="utf-8")
     bundle = read_json(made.root / "data/export/manifest.json")["files"]
-    files = [path.name for path in (made.root / "data/report").iterdir()]
+    files = [path.name + "/" * path.is_dir() for path in (made.root / "data/report").iterdir()]
     columns = (made.root / "data/report/plots.csv").read_text().splitlines()[0].split(",")
     parts = read_json(made.root / "data/report/metrics.json")
     names = [*files, *columns, *parts, *(name for name in bundle if "certificates" not in name)]

@@ -1,7 +1,9 @@
 """Streaming: a file gone through in batches gives what reading it whole gives."""
 
+import random
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from llm2llm.exceptions import DataError
@@ -20,6 +22,19 @@ def test_rows_come_in_order_and_as_often_as_asked_for(tmp_path: Path) -> None:
     assert len(rows) == len(ROWS)
     assert list(rows) == list(rows) == read_records(tmp_path / "rows.parquet", SplitRow)
     assert [batch.num_columns for batch in rows.batches(["example_id"])] == [1, 1, 1]
+
+
+def test_a_file_is_not_read_ahead(tmp_path: Path) -> None:
+    """While the first of many row groups is looked at, the others are not in memory."""
+    path = tmp_path / "rows.parquet"
+    draw = random.Random(1)
+    texts = (draw.randbytes(400).hex() for _ in range(40_000))
+    write_records(path, SplitRow, (SplitRow("ex", text, "t", "a", 1) for text in texts))
+    assert path.stat().st_size > 16_000_000
+    before = pa.total_allocated_bytes()
+    batches = RecordFile(path, SplitRow).batches()
+    next(batches)
+    assert pa.total_allocated_bytes() - before < 8_000_000
 
 
 def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:

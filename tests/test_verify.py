@@ -12,21 +12,24 @@ from typing import Any
 
 import pytest
 from finished_run import TEST_INPUTS, Made, make_run
+from test_leakage_embedding import letters
 from typer.testing import CliRunner, Result
 
 from llm2llm.bundle import layout
 from llm2llm.bundle.archive import opened, write_archive
+from llm2llm.bundle.retesting import retest
 from llm2llm.bundle.verifying import verify
 from llm2llm.cli.main import app
 from llm2llm.exceptions import DataError
 from llm2llm.files import read_json, read_records, write_json, write_records
 from llm2llm.ids import sha256_file
+from llm2llm.records.examples import Example
 
 STAGE = Path(__file__).resolve().parent.parent / "stages" / "export.py"
 # What a receiver gets with `pip install llm2llm`; all else must not be needed.
 EXTRAS = [
     *("torch", "transformers", "peft", "accelerate", "dvc", "openai", "tenacity"),
-    *("matplotlib", "vllm", "datasets"),
+    *("matplotlib", "vllm", "datasets", "huggingface_hub", "httpx2"),
 ]
 
 
@@ -50,12 +53,17 @@ def rehash(bundle: Path) -> None:
     croissant = read_json(bundle / "croissant.json")
     for name in manifest["files"]:
         if name != "croissant.json":
-            manifest["files"][name]["sha256"] = sha256_file(bundle / name)
+            manifest["files"][name] |= size_and_hash(bundle / name)
     for entry in croissant["distribution"]:
         entry["sha256"] = sha256_file(bundle / entry["contentUrl"])
     write_json(bundle / "croissant.json", croissant)
-    manifest["files"]["croissant.json"]["sha256"] = sha256_file(bundle / "croissant.json")
+    manifest["files"]["croissant.json"] |= size_and_hash(bundle / "croissant.json")
     write_json(bundle / "manifest.json", manifest)
+
+
+def size_and_hash(path: Path) -> dict[str, Any]:
+    """Describe a file as the manifest does."""
+    return {"sha256": sha256_file(path), "bytes": path.stat().st_size}
 
 
 def forge(bundle: Path, name: str, change: Callable[[list[Any]], list[Any]]) -> None:
@@ -226,6 +234,18 @@ def test_lost_and_added_files_are_named(bundle: Path) -> None:
         ),
         (
             "rejected.parquet",
+            first(lambda r: replace(r, reference_id="ex-none"), 3),
+            "lineage",
+            "ex-none: what it is a copy of is not in the bundle",
+        ),
+        (
+            "lineage/kept.parquet",
+            first(lambda r: replace(r, nearest_train_id="ex-none")),
+            "lineage",
+            "ex-none: the training example it is near is not in the bundle",
+        ),
+        (
+            "rejected.parquet",
             first(lambda r: replace(r, input="x", withheld=None), 3),
             "rows",
             "row 3: its text is not that of its candidate_id",
@@ -270,6 +290,76 @@ def test_a_forged_count_is_named(bundle: Path) -> None:
     assert "history.json: not the history that the manifest names" in found["certificates"]
 
 
+def change_manifest(bundle: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the manifest alone."""
+    manifest = read_json(bundle / "manifest.json")
+    change(manifest)
+    write_json(bundle / "manifest.json", manifest)
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "says"),
+    [
+        (lambda m: m["files"]["README.md"].update(bytes=1), "files", "the manifest says 1"),
+        (lambda m: m["files"]["chat.jsonl"].update(rows=9), "forms", "8 rows, the manifest says 9"),
+        (lambda m: m["files"]["rejected.parquet"].update(rows=9), "schemas", "4 rows, the"),
+        (
+            lambda m: m.update(version="9.9.9"),
+            "files",
+            "version: says '9.9.9', params.json",
+        ),
+        (lambda m: m.update(name="other"), "files", "name: says 'other'"),
+        (lambda m: m.update(augmented_only=True), "files", "augmented_only: says True"),
+        (lambda m: m.update(formats=["parquet"]), "forms", "chat.jsonl: listed, though it is none"),
+        (lambda m: m.update(set=3), "files", "expected one for each of the 3 iterations"),
+    ],
+)
+def test_a_forged_manifest_is_named(
+    bundle: Path, change: Callable[[dict[str, Any]], None], check: str, says: str
+) -> None:
+    """Whatever it says of a file or of the whole stands somewhere else too."""
+    change_manifest(bundle, change)
+    assert says in problems(bundle)[check]
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "lineage/more.parquet", "certificates/00.json"])
+def test_a_file_of_no_bundle_is_named_though_the_manifest_lists_it(bundle: Path, name: str) -> None:
+    """Nobody is handed a file that no check looks into."""
+    (bundle / name).write_text("{}")
+    change_manifest(bundle, lambda m: m["files"].update({name: size_and_hash(bundle / name)}))
+    assert f"{name}: no file of a bundle" in problems(bundle)["files"]
+
+
+def test_a_file_that_croissant_does_not_describe_is_named(bundle: Path) -> None:
+    """Its hashes are those of the manifest, none more and none less."""
+    croissant = read_json(bundle / "croissant.json")
+    croissant["distribution"] = croissant["distribution"][1:]
+    write_json(bundle / "croissant.json", croissant)
+    rehash(bundle)
+    assert "croissant.json: its hash of alpaca.jsonl is not" in problems(bundle)["files"]
+
+
+def test_large_tables_are_compared_in_parts(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many parts there are, a sound bundle holds and every orphan is named once."""
+    monkeypatch.setattr("llm2llm.bundle.links._PART_ROWS", 1)
+    assert problems(bundle) == {}
+    forge(bundle, layout.ERRORS, lambda _: [])
+    found = problems(bundle)["lineage"].splitlines()
+    [orphans] = [line for line in found if line.endswith("its error is not in the bundle")][:1]
+    assert orphans.count("ex-") == 3
+    monkeypatch.setattr("llm2llm.bundle.links._N_SHOWN", 2)
+    assert " and 1 more: its error is not in the bundle" in problems(bundle)["lineage"]
+
+
+def test_problems_are_worded_for_who_has_no_project(bundle: Path) -> None:
+    """A receiver is not told to run what only the owner can run."""
+    (bundle / "lineage/errors.parquet").write_bytes(b"x")
+    (bundle / "history.json").unlink()
+    found = problems(bundle)
+    assert "cannot be read as Parquet" in found["schemas"]
+    assert not [said for said in found.values() if "dvc" in said]
+
+
 def test_a_forged_certificate_is_named(bundle: Path) -> None:
     """history.json recorded the certificate's hash when the set was merged."""
     path = bundle / "certificates/1.json"
@@ -308,7 +398,7 @@ def test_a_file_of_another_shape_fails_its_check(bundle: Path, name: str, conten
     assert "rows" not in found
 
 
-@pytest.mark.parametrize("change", ["missing", "empty", "schema", "json", "field"])
+@pytest.mark.parametrize("change", ["missing", "empty", "schema", "json", "field", "set"])
 def test_what_cannot_be_checked_exits_with_2(bundle: Path, change: str) -> None:
     """No bundle, no manifest, a manifest of another schema: the message says what to do."""
     path = bundle / "manifest.json"
@@ -320,6 +410,8 @@ def test_what_cannot_be_checked_exits_with_2(bundle: Path, change: str) -> None:
         path.write_text('{"schema": 99}')
     elif change == "json":
         path.write_text("{")
+    elif change == "set":
+        change_manifest(bundle, lambda m: m.update(set=10**9))
     else:
         path.write_text('{"schema": 1}')
     done = run(str(bundle))
@@ -391,6 +483,61 @@ def test_a_seed_near_a_test_item_is_counted_and_no_leak(bundle: Path, tmp_path: 
     own.write_text(json.dumps({"text": "Seed 3: what is 3 plus 3?"}) + "\n")
     found = verify(bundle, own, input_field="text")
     assert not found.passed
+
+
+def screened_by_meaning(bundle: Path, encoder: str, *, judged: bool = False) -> None:
+    """Write into params and certificates that the embedding gate was on, with that encoder."""
+    params = read_json(bundle / layout.PARAMS)
+    params["dedupe_against_test"]["gates"].append("embedding")
+    write_json(bundle / layout.PARAMS, params)
+    for path in (bundle / "certificates").glob("*.json"):
+        certificate = read_json(path)
+        settings = {"window_words": 5, "encoder_sha256": encoder}
+        gate = {"gate": "embedding", "rejected_from": 0.77, "settings": settings}
+        certificate["gates"].append(gate)
+        certificate |= {"judge": {"asked": 1}} if judged else {}
+        write_json(path, certificate)
+
+
+def test_the_embedding_gate_is_tried_again(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the certified encoder its cut is used again; the judge is not asked, which is said."""
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps({"question": "A cloud has no corners to fold"}) + "\n")
+    screened_by_meaning(bundle, "abc", judged=True)
+    loaded: list[str] = []
+
+    def load(model: str, _revision: str | None) -> Any:
+        loaded.append(model)
+        return letters, "abc"
+
+    monkeypatch.setattr("llm2llm.bundle.retesting.load_encoder", load)
+    found = retest(bundle, own, None, None)
+    assert (found.cuts["embedding"], found.judge_not_asked, loaded) == (0.77, True, ["packaged"])
+    assert found.n_leaks == 0
+    some = next(row for row in read_records(bundle / layout.DATASET, Example) if row.iteration)
+    turned = " ".join(some.input.split()[::-1])
+    own.write_text(json.dumps({"question": f"{turned} {turned}"}) + "\n")
+    assert "embedding" in {leak.gate for leak in retest(bundle, own, None, None).leaks}
+    assert "not asked again" in run(str(bundle), "--test", str(own)).stdout
+
+
+def test_an_encoder_that_is_not_here_is_named(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without transformers the extra is named; other weights than the certified are refused."""
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps({"question": "A cloud has no corners"}) + "\n")
+    screened_by_meaning(bundle, "abc")
+    monkeypatch.setattr("llm2llm.bundle.retesting.load_encoder", lambda *_: (letters, "other"))
+    done = run(str(bundle), "--test", str(own))
+    assert (done.exit_code, "expected abc... as the certificate" in done.stderr) == (2, True)
+    monkeypatch.setattr("llm2llm.bundle.retesting.importlib.util.find_spec", lambda _: None)
+    done = run(str(bundle), "--test", str(own))
+    assert done.exit_code == 2
+    assert "pip install 'llm2llm[training]'" in done.stderr
+    assert run(str(bundle)).exit_code == 1  # the certificates were changed, and that is seen
 
 
 @pytest.mark.parametrize(

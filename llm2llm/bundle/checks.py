@@ -39,9 +39,15 @@ def _until_unreadable(name: str, found: Iterator[Problem]) -> Iterator[Problem]:
         yield from found
     except (DataError, ValueError, OSError) as failure:
         # A changed byte can make a file unreadable halfway; its hash has told so already.
-        yield Problem(f"check {name}", f"cannot be finished: {failure}")
+        yield Problem(f"check {name}", f"cannot be finished: {for_receivers(failure)}")
     except (AttributeError, KeyError, TypeError) as failure:
         # Another's JSON file can have any shape, and only what is looked at is of interest.
         yield Problem(
             f"check {name}", f"cannot be finished: a JSON file has not its form: {failure}"
         )
+
+
+def for_receivers(failure: Exception) -> str:
+    """Word a failure for somebody without the project: advice to run DVC is left out."""
+    what, *advice = str(failure).split("; ")
+    return "; ".join([what, *(part for part in advice if "`dvc " not in part)])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llm2llm.bundle import layout
-from llm2llm.bundle.checks import Problem
+from llm2llm.bundle.checks import Problem, for_receivers
 from llm2llm.bundle.forms import first_difference
 from llm2llm.bundle.manifest import Manifest
 from llm2llm.bundle.records import (
@@ -26,39 +26,64 @@ _LINEAGE = ("iteration", "checkpoint", "request_id", "prompt_sha256", "gate_vers
 
 def files(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     """Compare each file's bytes with its hash; a file on one side only is a problem too."""
-    found = {
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()
-    } - {layout.MANIFEST}
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    found = {name for name in found if not layout.beside(name)} - {layout.MANIFEST}
     for name in sorted(manifest.files.keys() | found):
+        listed = manifest.files.get(name)
         if name not in found:
             yield Problem(name, "missing; the manifest lists it")
-        elif name not in manifest.files:
+        elif listed is None:
             yield Problem(name, "the manifest does not list it")
-        elif (sha256 := sha256_file(folder / name)) != manifest.files[name].sha256:
+        elif not layout.belongs(name):
+            yield Problem(name, "no file of a bundle, though the manifest lists it")
+        elif (sha256 := sha256_file(folder / name)) != listed.sha256:
             yield Problem(
                 name,
-                f"SHA-256 is {sha256[:12]}..., the manifest says"
-                f" {manifest.files[name].sha256[:12]}...: a byte was changed",
+                f"SHA-256 is {sha256[:12]}..., the manifest says {listed.sha256[:12]}...: a byte"
+                " was changed",
             )
+        elif (n_bytes := (folder / name).stat().st_size) != listed.bytes:
+            yield Problem(name, f"{n_bytes} bytes, the manifest says {listed.bytes}")
     yield from _wanted(manifest)
+    yield from _named_alike(folder, manifest)
     yield from _croissant(folder, manifest)
 
 
 def _wanted(manifest: Manifest) -> Iterator[Problem]:
     names = [*layout.TABLES, layout.CARD, layout.CROISSANT, layout.HISTORY, layout.PARAMS]
     names += [layout.FORMS[form] for form in manifest.formats if form in layout.FORMS]
-    names += [layout.certificate(i) for i in range(manifest.set)]
+    names.append(layout.DATASET_INFO)
     for name in names:
         if name not in manifest.files:
             yield Problem(layout.MANIFEST, f"{name} is not listed, and belongs to every bundle")
+    n_listed = sum(name.startswith("certificates/") for name in manifest.files)
+    if n_listed != manifest.set:
+        yield Problem(
+            layout.MANIFEST,
+            f"{n_listed} certificates are listed, expected one for each of the {manifest.set}"
+            " iterations",
+        )
+
+
+def _named_alike(folder: Path, manifest: Manifest) -> Iterator[Problem]:
+    """Compare what the manifest says of the whole with the params that it was made by."""
+    asked = json.loads((folder / layout.PARAMS).read_text(encoding="utf-8"))["export"]
+    for name in ("name", "version", "augmented_only", "formats"):
+        if getattr(manifest, name) != asked.get(name):
+            yield Problem(
+                layout.MANIFEST,
+                f"{name}: says {getattr(manifest, name)!r}, {layout.PARAMS} {asked.get(name)!r}",
+            )
 
 
 def _croissant(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     described = json.loads((folder / layout.CROISSANT).read_text(encoding="utf-8"))
-    for entry in described.get("distribution", []):
-        name = entry.get("contentUrl")
+    told = {each.get("contentUrl"): each.get("sha256") for each in described["distribution"]}
+    # The card is written after it, and itself it cannot hash.
+    expected = manifest.files.keys() - {layout.CROISSANT, layout.CARD}
+    for name in sorted(expected | told.keys(), key=str):
         listed = manifest.files.get(name)
-        if listed is None or listed.sha256 != entry.get("sha256"):
+        if listed is None or listed.sha256 != told.get(name):
             yield Problem(layout.CROISSANT, f"its hash of {name} is not the manifest's")
 
 
@@ -68,7 +93,7 @@ def tables(folder: Path, manifest: Manifest) -> Iterator[Problem]:
         try:
             n_rows = len(RecordFile(folder / name, record))
         except (DataError, OSError) as failure:
-            yield Problem(name, str(failure))
+            yield Problem(name, for_receivers(failure))
             continue
         listed = manifest.files.get(name)
         if listed is not None and listed.rows != n_rows:
@@ -124,13 +149,17 @@ def _hashed(
 
 def forms(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     """Make each line of each form again from the dataset's rows."""
-    for form in manifest.formats:
-        name = layout.FORMS.get(form)
-        if name is None:
+    examples: Any = RecordFile(folder / layout.DATASET, Example)
+    for form, name in layout.FORMS.items():
+        listed = manifest.files.get(name)
+        if form not in manifest.formats:
+            if listed is not None:
+                yield Problem(name, "listed, though it is none of the manifest's formats")
             continue
-        examples: Any = RecordFile(folder / layout.DATASET, Example)
         different = first_difference(folder / name, form, examples)
         if different is not None:
             line, known = different
             rather = f"expected {known} of {layout.DATASET}" if known else "no example is left"
             yield Problem(name, f"line {line}: {rather}")
+        elif listed is not None and listed.rows != len(examples):
+            yield Problem(name, f"{len(examples)} rows, the manifest says {listed.rows}")

@@ -1,5 +1,7 @@
 """Which files a bundle has, and what each of them is."""
 
+import re
+
 from llm2llm.bundle.records import (
     ExportedError,
     ExportedKept,
@@ -49,3 +51,14 @@ FORMS = {
 def certificate(iteration: int) -> str:
     """Name the leakage certificate of one iteration."""
     return f"certificates/{iteration}.json"
+
+
+def belongs(name: str) -> bool:
+    """Say whether a bundle may have a file of this name."""
+    known = {MANIFEST, CARD, CROISSANT, HISTORY, PARAMS, DATASET_INFO, *TABLES, *FORMS.values()}
+    return name in known or re.fullmatch(r"certificates/(0|[1-9]\d*)\.json", name) is not None
+
+
+def beside(name: str) -> bool:
+    """Say whether a Hub, its client or git lays a file of this name beside what it brings."""
+    return name == ".gitattributes" or name.startswith((".git/", ".cache/huggingface/"))

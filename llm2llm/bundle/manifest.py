@@ -1,12 +1,16 @@
 """manifest.json of a bundle: what it is, every file's hash, and what the counts must be."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llm2llm.bundle.layout import MANIFEST, SCHEMA
 from llm2llm.exceptions import DataError
 from llm2llm.files import read_json
+
+# Of a forged number no more is made than that.
+_MOST_SETS = 100_000
 
 
 class _Part(BaseModel):
@@ -45,13 +49,26 @@ class LeftOut(_Part):
     holds: str
 
 
+class Withdrawn(_Part):
+    """One thing that was withdrawn, by one of five names, and how many examples went with it."""
+
+    seed: str | None = None
+    example: str | None = None
+    prompt: str | None = None
+    teacher: str | None = None
+    test_item: str | None = None
+    above: float | None = None
+    reason: str
+    examples: int
+
+
 class Manifest(_Part):
     """The whole file; `set` is the number of the exported set."""
 
     schema_: int
     name: str
     version: str
-    set: int
+    set: Annotated[int, Field(ge=0, le=_MOST_SETS)]
     augmented_only: bool
     formats: list[str]
     counts: Counts
@@ -60,6 +77,7 @@ class Manifest(_Part):
     history_sha256: str
     certificates: dict[str, str]
     left_out: list[LeftOut]
+    withdrawn: list[Withdrawn] = []
 
 
 def read_manifest(folder: Path) -> Manifest:

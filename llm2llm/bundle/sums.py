@@ -80,12 +80,14 @@ def _told(entry: Entry) -> dict[str, Any]:
 def _whole_set(manifest: Manifest, n_examples: int, found: Tallies) -> Iterator[Problem]:
     """Balance the set against what is handed on: seeds may be held back, examples left out."""
     held_back = found.n_seeds - found.n_seeds_held if manifest.augmented_only else 0
-    expected = n_examples - held_back - len(manifest.left_out)
+    withdrawn = sum(entry.examples for entry in manifest.withdrawn)
+    expected = n_examples - held_back - len(manifest.left_out) - withdrawn
     if found.n_examples != expected:
         yield Problem(
             layout.DATASET,
             f"{found.n_examples} examples, expected {expected}: {n_examples} in the set less"
-            f" {held_back} private seeds and {len(manifest.left_out)} left out",
+            f" {held_back} private seeds, {len(manifest.left_out)} left out and {withdrawn}"
+            " withdrawn",
         )
 
 

@@ -79,6 +79,8 @@ def _show_retest(found: "Retest") -> None:
     heading(f"Leakage gates against your {found.n_test_items} test items")
     fact("the test set of the certificates", "yes" if found.same_test_set else "no, another one")
     fact("cuts", ", ".join(f"{name} {cut:g}" for name, cut in found.cuts.items()))
+    if found.judge_not_asked:
+        fact("the judge of the certificates", "not asked again; its word is not checked here")
     fact("examples", found.n_examples)
     fact("leaks", found.n_leaks)
     fact("seeds near a test item, which are no leaks", found.n_seeds_near or None)

@@ -1,0 +1,71 @@
+"""What others will see of a bundle, for the person who is about to hand it on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llm2llm.bundle import layout
+from llm2llm.bundle.frames import collect, scan_all
+from llm2llm.bundle.manifest import Manifest
+from llm2llm.files import read_json
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """Texts by kind, and what the owner declared of them; null: not declared.
+
+    `errors`, `requests` and `responses` count those with their text. `teachers` gives the terms of
+    each teacher's outputs by its name. `teacher_address` is the one in params.json, asked or not.
+    """
+
+    seeds: int
+    augmented: int
+    errors: int
+    requests: int
+    responses: int
+    rejected: int
+    license: str | None
+    seeds_source: str | None
+    seeds_license: str | None
+    teachers: dict[str, str | None]
+    teacher_address: str | None
+
+    @property
+    def undeclared(self) -> list[str]:
+        """Name what nobody has declared."""
+        told = {
+            "license of the bundle": self.license,
+            "source of the seeds": self.seeds_source,
+            "license of the seeds": self.seeds_license,
+            **{f"terms of {name}": terms for name, terms in self.teachers.items()},
+        }
+        return [name for name, value in told.items() if value is None]
+
+
+def disclosure(folder: Path, manifest: Manifest) -> Disclosure:
+    """Read from a bundle's manifest, params and dataset what it tells."""
+    params = read_json(folder / layout.PARAMS)
+    card = _part(_part(params, "export"), "card")
+    if card.get("seeds_file") != _part(params, "subsample").get("train"):
+        card = {}  # declared for other seeds; the bundle's card tells the same
+    terms = _part(card, "teacher_terms")
+    teachers = collect(scan_all(folder)[layout.DATASET].select("teacher").drop_nulls().unique())
+    counts = manifest.counts
+    return Disclosure(
+        seeds=counts.seeds,
+        augmented=counts.augmented,
+        errors=counts.errors - counts.errors_without_text,
+        requests=counts.requests - counts.requests_without_text,
+        responses=counts.responses - counts.responses_without_text,
+        rejected=counts.rejected - counts.rejected_without_text,
+        license=card.get("license"),
+        seeds_source=card.get("seeds_source"),
+        seeds_license=card.get("seeds_license"),
+        teachers={name: terms.get(name) for name in sorted(teachers["teacher"])},
+        teacher_address=_part(_part(params, "teacher_batch"), "openai").get("base_url"),
+    )
+
+
+def _part(values: Any, name: str) -> dict[str, Any]:
+    found = values.get(name) if isinstance(values, dict) else None
+    return found if isinstance(found, dict) else {}
