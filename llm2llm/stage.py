@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from llm2llm.exceptions import Llm2llmError, MachineError
+from llm2llm.extras import missing
 
 PARAMS = Path("params.yaml")
 
@@ -57,6 +58,12 @@ def _run(main: Callable[[], None]) -> None:
         problem = MachineError(f"{failure}; mend it and run `dvc repro` again")
         say(f"error: {problem}")
         raise SystemExit(problem.exit_code) from None
+    except ModuleNotFoundError as failure:
+        told = missing(failure)
+        if told is None:
+            raise
+        say(f"error: {told}")
+        raise SystemExit(MachineError.exit_code) from None
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:

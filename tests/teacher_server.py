@@ -107,7 +107,7 @@ def completion_body(text: str | None, finish_reason: str = "stop", **message: An
 
 def trec_answer(user: str, rng: random.Random) -> str:
     """Write a question of the class that the prompt names."""
-    found = re.search(r"Correct class: *(\w+)", user)
+    found = re.search(r"Correct (?:class|label): *(\w+)", user)
     label = found[1] if found else "DESC"
     question = rng.choice(QUESTIONS[label]).format(
         short=rng.choice(SHORT),

@@ -39,7 +39,7 @@ def change(project: Path, **changes: object) -> None:
 
 def problems() -> list[str]:
     """Ask validate, and check that its exit code agrees with what it lists."""
-    result = CliRunner().invoke(app, ["validate", "--json"])
+    result = CliRunner().invoke(app, ["validate", "--no-reach", "--json"])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     found = json.loads(result.stdout)["problems"]
     assert (result.exit_code != 0) == bool(found)

@@ -1,6 +1,7 @@
 """`llm2llm doctor`: what may block a run after a crash, and what the machine lacks."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -11,10 +12,14 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from llm2llm.exceptions import MachineError
+from llm2llm.exceptions import MachineError, ParamsError
+from llm2llm.extras import install_line
+from llm2llm.params.base_model import BaseModelParams
+from llm2llm.params.loading import load_section
+from llm2llm.stage import PARAMS, store
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
-Fix = Annotated[bool, typer.Option("--fix", help="delete the files that block DVC")]
+Fix = Annotated[bool, typer.Option("--fix", help="mend what can be mended without loss")]
 
 _LOCKS = (Path("dvc.lock"), Path("stages/dvc.lock"))
 _RWLOCK = Path(".dvc/tmp/rwlock")
@@ -23,39 +28,93 @@ _PACKAGES = ("dvc", "torch", "transformers", "peft", "accelerate", "openai", "ma
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong; `blocks` names the file whose deletion mends it, if any."""
+    """One thing that is wrong; `blocks` names the file whose deletion mends it, if any.
+
+    What `--fix` deletes or makes accessible besides stands in `deletes` and `unlocks`.
+    """
 
     what: str
     mend: str
     blocks: str | None
+    deletes: tuple[str, ...] = ()
+    unlocks: tuple[str, ...] = ()
 
 
 def doctor(fix: Fix = False, json_: Json = False) -> None:
-    """Find what blocks a run: DVC's locks after a crash, missing packages, a full disk.
+    """Find what blocks a run: what a crash left, missing keys and packages, a full disk.
 
-    Deleting what `--fix` deletes loses nothing: DVC's run-cache restores every finished stage.
+    Deleting what `--fix` deletes loses nothing: DVC's run-cache restores every finished stage,
+    and the teacher's answers are never touched.
 
     Example: llm2llm doctor --fix
     """
-    findings = list(examine(Path()))
-    fixed = []
+    findings = list(_all(Path()))
+    fixed: list[str] = []
     if fix:
         for finding in findings:
-            if finding.blocks is not None:
-                Path(finding.blocks).unlink(missing_ok=True)
-                fixed.append(finding.blocks)
-        findings = list(examine(Path()))
+            fixed += _mend(finding)
+        findings = list(_all(Path()))
+    notes = list(_notes(Path()))
     if json_:
-        print(json.dumps({"findings": [asdict(f) for f in findings], "fixed": fixed}, indent=2))
+        told = [asdict(finding) for finding in findings]
+        print(json.dumps({"findings": told, "fixed": fixed, "notes": notes}, indent=2))
     else:
         for name in fixed:
-            print(f"deleted {name}; `dvc repro` goes on")
+            print(f"mended {name}; `dvc repro` goes on")
         for finding in findings:
             print(f"problem: {finding.what}; {finding.mend}")
+        for note in notes:
+            print(f"note: {note}")
         if not findings:
             print("nothing blocks a run here")
     if findings:
         raise typer.Exit(MachineError.exit_code)
+
+
+def _all(root: Path) -> Iterator[Finding]:
+    from llm2llm.cli.leftovers import leftovers
+    from llm2llm.cli.validate import teacher_problems
+
+    yield from examine(root)
+    if not (root / ".dvc").is_dir():
+        return
+    for each in leftovers(root, store()):
+        yield Finding(each.what, each.mend, None, tuple(each.deletes), tuple(each.unlocks))
+    try:
+        for problem in teacher_problems():
+            yield Finding(problem, "`llm2llm validate` says what else params need", None)
+    except (ParamsError, OSError):
+        return  # `llm2llm validate` tells what is wrong with params.yaml
+
+
+def _notes(root: Path) -> Iterator[str]:
+    """Yield what may be missing, and in most runs is not needed."""
+    try:
+        base = load_section(root / PARAMS, "base_model", BaseModelParams)
+    except ParamsError:
+        return
+    model = base.model
+    of_hub = "/" in model and not model.startswith((".", "/", "~")) and not Path(model).is_dir()
+    cached = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "token"
+    if of_hub and not os.environ.get("HF_TOKEN") and not cached.is_file():
+        yield (
+            f"no token of the model hub is here (HF_TOKEN, or `hf auth login`): {model} cannot be"
+            " fetched if it is gated or private"
+        )
+
+
+def _mend(finding: Finding) -> Iterator[str]:
+    """Do what is safe, and name what was done."""
+    for name in (*([finding.blocks] if finding.blocks else []), *finding.deletes):
+        if Path(name).is_dir():
+            shutil.rmtree(name)
+        else:
+            Path(name).unlink(missing_ok=True)
+        yield name
+    for name in finding.unlocks:
+        path = Path(name)
+        path.chmod(path.stat().st_mode | (0o700 if path.is_dir() else 0o600))
+        yield name
 
 
 def examine(root: Path) -> Iterator[Finding]:
@@ -74,7 +133,8 @@ def examine(root: Path) -> Iterator[Finding]:
         try:
             version(name)
         except PackageNotFoundError:
-            yield Finding(f"package {name} is not installed", "`make install` installs it", None)
+            line = install_line(name)
+            yield Finding(f"package {name} is not installed", f"`{line}` installs it", None)
     free = shutil.disk_usage(root).free
     if free < 1 << 30:
         yield Finding(

@@ -11,10 +11,12 @@ import typer
 from llm2llm.cli.doctor import examine
 from llm2llm.cli.memory import memory_lines, memory_problems
 from llm2llm.cli.pool import POOL
+from llm2llm.cli.reaching import endpoint_problem, hub_problem
 from llm2llm.exceptions import DataError, Llm2llmError, ParamsError
 from llm2llm.leakage.exact import find_leaked
 from llm2llm.params.base_model import BaseModelParams
 from llm2llm.params.contradictions import endpoint_of
+from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.params.loading import load_section, load_value
 from llm2llm.params.openai_chat import missing_key
 from llm2llm.params.predict import PredictParams
@@ -29,7 +31,12 @@ from llm2llm.subsampling import subsample
 from llm2llm.tasks.sections import AnswerFormat, Fields
 
 
-def validate(json_: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+def validate(
+    reach: Annotated[
+        bool, typer.Option(help="ask the model hub and the teacher's endpoint whether they answer")
+    ] = True,
+    json_: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
     """Check params.yaml, the task, the raw data and this machine; list every problem found.
 
     Example: llm2llm validate
@@ -43,11 +50,14 @@ def validate(json_: Annotated[bool, typer.Option("--json", help="print JSON")] =
         memory_problems,
         engine_problems,
         teacher_problems,
+        *((reach_problems,) if reach else ()),
     ):
         try:
             found += examine_more()
         except ParamsError:
             continue  # a section that this look needs does not hold, and is told of already
+        except ModuleNotFoundError:
+            continue  # what is not installed is told of already
     if json_:
         print(json.dumps({"problems": found}, indent=2))
     else:
@@ -102,14 +112,25 @@ def engine_problems() -> Iterator[str]:
 
 
 def teacher_problems() -> Iterator[str]:
-    """Yield what the teacher lacks on this machine; a key is looked for, never shown."""
-    params = load_section(PARAMS, "teacher_batch", TeacherBatchParams)
-    if params.backend in ("symbolic", "vllm") or params.replay:
-        return
-    section, endpoint = endpoint_of(params)
-    variable = endpoint.api_key_env
-    if variable and not os.environ.get(variable, "").strip():
-        yield f"{PARAMS}: {missing_key(variable, section)}"
+    """Yield what teacher and judge lack on this machine; a key is looked for, never shown."""
+    judge = load_section(PARAMS, "dedupe_against_test", DedupeParams).judging
+    for params in (load_section(PARAMS, "teacher_batch", TeacherBatchParams), judge):
+        if params is None or params.backend in ("symbolic", "vllm") or params.replay:
+            continue
+        section, endpoint = endpoint_of(params)
+        variable = endpoint.api_key_env
+        if variable and not os.environ.get(variable, "").strip():
+            yield f"{PARAMS}: {missing_key(variable, section)}"
+
+
+def reach_problems() -> Iterator[str]:
+    """Yield what does not answer of the hub and the endpoint that a run will need."""
+    base = load_section(PARAMS, "base_model", BaseModelParams)
+    teaching = load_section(PARAMS, "teacher_batch", TeacherBatchParams)
+    found = [hub_problem(base.model, base.revision, os.environ.get)]
+    if teaching.backend in ("openai", "openai-batch") and not teaching.replay:
+        found.append(endpoint_problem(*endpoint_of(teaching), os.environ.get))
+    yield from (f"{PARAMS}: {problem}" for problem in found if problem is not None)
 
 
 def unwritable(root: Path) -> Iterator[str]:

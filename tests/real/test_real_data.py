@@ -61,7 +61,7 @@ def use_preset(project: Project, preset: str, data: str) -> None:
     # A barely trained student and short answers do here: on real rows the embedded student is
     # near zero anyway.
     project.set_params(base_model={"n_tokens": 50_000}, predict={"max_new_tokens": 60})
-    project.run("llm2llm", "validate")
+    project.run("llm2llm", "validate", "--no-reach")
 
 
 def final_set(project: Project) -> list[Example]:

@@ -1,0 +1,155 @@
+"""`llm2llm init`: a project folder from a file of labeled rows."""
+
+import json
+import re
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llm2llm.cli.deciding import decide_columns, decide_kind
+from llm2llm.cli.new_folder import make_project, require_new
+from llm2llm.cli.started import in_json, in_words
+from llm2llm.exceptions import ParamsError
+from llm2llm.ids import Json, sha256_file, sha256_json
+from llm2llm.starting.choices import choose_student, choose_teacher
+from llm2llm.starting.columns import told
+from llm2llm.starting.gathering import Gathered, gather, without_test_items
+from llm2llm.starting.project import Start, project_files
+from llm2llm.starting.saved_dataset import is_saved_dataset, splits_of
+from llm2llm.starting.splitting import shares_for, split_rows
+from llm2llm.starting.table import FORMS, Table, read_table
+
+_MOST_SEEDS = 1_000
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make.")],
+    data: Annotated[Path, typer.Option(help=f"Labeled rows: {FORMS}.")],
+    test: Annotated[
+        Path | None, typer.Option(help="Test rows; else some of the rows are set aside.")
+    ] = None,
+    input_: Annotated[str | None, typer.Option("--input", help="The input's column.")] = None,
+    target: Annotated[str | None, typer.Option(help="The target's column.")] = None,
+    kind: Annotated[str | None, typer.Option(help="label, choice, number or text.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="A column: rows with the same value stay in one split.")
+    ] = None,
+    n_seeds: Annotated[
+        int | None, typer.Option(min=1, help="Train rows that are seeds; else up to 1,000.")
+    ] = None,
+    student: Annotated[
+        str | None, typer.Option(help="See `llm2llm preset students`; or a model's folder.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A hub id or folder in place of that student's.")
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="See `llm2llm preset teachers`; or an endpoint's URL.")
+    ] = None,
+    teacher_model: Annotated[
+        str | None, typer.Option(help="The model's name there, in place of the preset's.")
+    ] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="The environment variable that holds the key.")
+    ] = None,
+    iterations: Annotated[int, typer.Option(min=0, max=16, help="How far to go.")] = 3,
+    random_seed: Annotated[int, typer.Option(help="Draws the splits and all else.")] = 1,
+    max_rows: Annotated[
+        int, typer.Option(min=1, help="Of a longer file so many rows are drawn.")
+    ] = 20_000,
+    header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="Whether a CSV names its columns.")
+    ] = None,
+    drop_bad_rows: Annotated[
+        bool, typer.Option(help="Leave out rows that are empty or contradict one another.")
+    ] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Make a project folder from a file of labeled rows; say what it took them for.
+
+    Example: llm2llm init my-project --data tickets.csv --student minilm --teacher openai
+    """
+    require_new(folder)
+    if test is None and is_saved_dataset(data) and "test" in splits_of(data):
+        test = data
+    table = read_table(data, header=header)
+    columns = decide_columns(table, input_, target)
+    if group is not None and group not in table.frame.columns:
+        raise ParamsError(
+            f"--group: {data} has no column {group!r}; its columns: {told(table.frame.columns)}"
+        )
+
+    def gathered(of: Table) -> Gathered:
+        return gather(
+            of,
+            columns.input,
+            columns.target,
+            group if group in of.frame.columns else None,
+            max_rows=max_rows,
+            drop_bad_rows=drop_bad_rows,
+            random_seed=random_seed,
+        )
+
+    train = gathered(table)
+    tested = None
+    if test is not None:
+        tables = read_table(test, header=header, split="test")
+        decide_columns(tables, columns.input, columns.target)
+        tested = gathered(tables)
+    rows, out = without_test_items(train.rows, tested.rows if tested else [])
+    every = [*rows, *(tested.rows if tested else [])]
+    guess = decide_kind([row.input for row in every], [row.target for row in every], kind)
+    splits = split_rows(
+        rows,
+        stratified=guess.kind in ("label", "choice"),
+        random_seed=random_seed,
+        shares=shares_for(len(rows), with_test=tested is None),
+    )
+    if tested is not None:
+        splits["test"] = tested.rows
+    n_train = len(splits["train"])
+    if n_seeds is not None and n_seeds > n_train:
+        raise ParamsError(
+            f"--n-seeds: found {n_seeds}, but there are {n_train} train rows; lower it"
+        )
+    start = Start(
+        name=_plain_name(folder),
+        columns=(columns.input, columns.target),
+        guess=guess,
+        splits=splits,
+        left_out=[*train.left_out, *out],
+        sources=_sources(data, train, test, tested),
+        student=choose_student(student, model, guess.kind),
+        teacher=choose_teacher(teacher, teacher_model, key_env),
+        n_seeds=n_seeds or min(n_train, _MOST_SEEDS),
+        iterations=iterations,
+        random_seed=random_seed,
+    )
+    committed = make_project(folder, project_files(start, version("llm2llm")))
+    if json_:
+        print(json.dumps(in_json(folder, start, committed), indent=2, ensure_ascii=False))
+    else:
+        in_words(folder, start, table, train, committed)
+
+
+def _plain_name(folder: Path) -> str:
+    name = re.sub(r"[^a-z0-9._-]+", "-", folder.resolve().name.casefold()).strip("-._")[:60]
+    return name or "project"
+
+
+def _sources(data: Path, train: Gathered, test: Path | None, tested: Gathered | None) -> Json:
+    found: dict[str, Json] = {"data": _source(data, train)}
+    if test is not None and tested is not None:
+        found["test"] = _source(test, tested)
+    return found
+
+
+def _source(path: Path, found: Gathered) -> Json:
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        digest = sha256_json({str(file.relative_to(path)): sha256_file(file) for file in files})
+    else:
+        digest = sha256_file(path)
+    return {"path": str(path), "sha256": digest, "rows": found.n_rows}

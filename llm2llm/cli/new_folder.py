@@ -1,0 +1,54 @@
+"""Write a new project's folder, whole or not at all, with git set up."""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from llm2llm.exceptions import MachineError, ParamsError
+from llm2llm.files import replacing_folder
+
+_READ_ONLY = 0o444
+
+
+def require_new(folder: Path) -> None:
+    """Raise before any work where the folder cannot be made, or git is not there."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ParamsError(
+            f"{folder}: exists already, expected a new folder; name another, or remove it"
+            " (`llm2llm upgrade` brings an older project up to date)"
+        )
+    if shutil.which("git") is None:
+        raise MachineError("git is not installed, and a project needs it; install it and try again")
+
+
+def make_project(folder: Path, files: Mapping[str, str]) -> bool:
+    """Write all files and `git init`; commit them where git knows who commits, and say whether."""
+    with replacing_folder(folder) as made:
+        for name, text in files.items():
+            path = made / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="")
+            if name.startswith("data/raw/"):
+                path.chmod(_READ_ONLY)
+        _git(made, "init", "-q")
+        # Not what git would make up from the machine's name.
+        known = _git(
+            made, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT", check=False
+        )
+        if known:
+            _git(made, "add", "-A")
+            _git(made, "commit", "-q", "-m", "Start the project with llm2llm init")
+    return known
+
+
+def _git(folder: Path, *arguments: str, check: bool = True) -> bool:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if check and done.returncode:
+        told = (done.stderr.strip().splitlines() or ["no reason told"])[-1]
+        raise MachineError(
+            f"`git {' '.join(arguments)}` failed in the new folder ({told}); nothing was made"
+        )
+    return done.returncode == 0

@@ -1,0 +1,73 @@
+"""`llm2llm upgrade`: bring an older project's stages up to the installed package."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llm2llm.exceptions import MachineError, ParamsError
+from llm2llm.files import write_text
+from llm2llm.installed import CODE
+from llm2llm.stage import PARAMS
+from llm2llm.starting.upgrading import Change, changes
+
+
+def upgrade(
+    yes: Annotated[bool, typer.Option("--yes", help="Write without asking.")] = False,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document; writes with --yes only.")
+    ] = False,
+) -> None:
+    """Show how this project's stages differ from the installed llm2llm's, then bring them over.
+
+    dvc.yaml, stages/ and the listings of code become the package's; params.yaml keeps your values
+    and gets new keys. Nothing runs: `dvc repro` then runs what the change concerns.
+
+    Example: llm2llm upgrade --yes
+    """
+    if not CODE.is_dir():
+        raise ParamsError(
+            f"{CODE}: no such folder, so this is no project that `llm2llm init` made; go to one's"
+            " root, or make one"
+        )
+    found = changes(_texts())
+    if not json_:
+        for change in found:
+            print(change.diff, end="")
+    written = bool(found) and (yes or (not json_ and _agreed(len(found))))
+    if written:
+        for change in found:
+            _write(change)
+    if json_:
+        told = [{"path": change.path, "diff": change.diff} for change in found]
+        print(json.dumps({"changes": told, "written": written}, indent=2, ensure_ascii=False))
+    elif not found:
+        print("this project is up to date with the installed llm2llm")
+    elif written:
+        print(f"\n{len(found)} files are up to date now; next: llm2llm validate, then dvc repro")
+    else:
+        print("\nnothing was written; `llm2llm upgrade --yes` does it")
+    if found and not written:
+        raise typer.Exit(MachineError.exit_code)
+
+
+def _texts() -> dict[str, str]:
+    paths = [PARAMS, Path("dvc.yaml"), *Path("stages").glob("*.*"), *CODE.glob("*.sha256")]
+    return {
+        str(path): path.read_text(encoding="utf-8")
+        for path in paths
+        if path.is_file() and path.name != "dvc.lock"
+    }
+
+
+def _agreed(n: int) -> bool:
+    return sys.stdin.isatty() and typer.confirm(f"\nWrite these {n} files?")
+
+
+def _write(change: Change) -> None:
+    if change.new is None:
+        Path(change.path).unlink()
+    else:
+        write_text(Path(change.path), change.new)

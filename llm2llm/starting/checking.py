@@ -1,0 +1,116 @@
+"""Faults of a task's rows and labels that would only show as a poor student."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from rapidfuzz.distance import DamerauLevenshtein
+
+from llm2llm.answers import canonical
+from llm2llm.leakage.normalize import exact_keys, words
+from llm2llm.records.split import SplitRow
+from llm2llm.tasks.sections import Task
+
+_SHOWN = 5
+# Shorter labels that differ in one letter, such as `A1` and `A2`, are meant to.
+_FEWEST_LETTERS = 5
+
+
+def row_problems(
+    task: Task, train: Sequence[SplitRow], test: Sequence[SplitRow], names: tuple[str, str]
+) -> list[str]:
+    """List what is wrong, one line each; `names` are the files of train and test rows."""
+    return [
+        *_lacking(task, train, test, names),
+        *near_labels(task.answer.labels or []),
+        *_contradictions(train, test, names),
+        *_in_both(train, test, names),
+        *_too_long(task, train, names[0]),
+    ]
+
+
+def near_labels(labels: Sequence[str]) -> Iterator[str]:
+    """Yield pairs of labels that differ in case, spaces, punctuation or a letter only."""
+    for one, other in combinations(sorted(labels), 2):
+        keys = [" ".join(words(label)) for label in (one, other)]
+        bare = [key.replace(" ", "") for key in keys]
+        long = min(map(len, bare)) >= _FEWEST_LETTERS and not any(
+            c.isdigit() for c in "".join(bare)
+        )
+        if bare[0] == bare[1]:
+            how = "differ in case, spaces or punctuation only"
+        elif long and DamerauLevenshtein.distance(*bare) == 1:
+            how = "differ in one letter"
+        else:
+            continue
+        yield (
+            f"the labels {one!r} and {other!r} {how}; make them one in the rows, or rename one if"
+            " both are meant"
+        )
+
+
+def _lacking(
+    task: Task, train: Sequence[SplitRow], test: Sequence[SplitRow], names: tuple[str, str]
+) -> Iterator[str]:
+    if task.answer.labels is None:
+        return
+    known = {row.answer for row in train}
+    found = Counter(row.answer for row in test if row.answer not in known)
+    for label, n in sorted(found.items()):
+        yield (
+            f"{names[1]}: {n} rows have the label {label!r}, which no row of {names[0]} has; add"
+            " train rows with it, or leave those test rows out"
+        )
+    for label in task.answer.labels:
+        if canonical(task.answer, label) not in known | set(found):
+            yield f"the task's label {label!r} is in no row; take it out, or add rows with it"
+
+
+def _contradictions(
+    train: Sequence[SplitRow], test: Sequence[SplitRow], names: tuple[str, str]
+) -> Iterator[str]:
+    seen: dict[str, tuple[str, SplitRow]] = {}
+    found = []
+    for name, rows in zip(names, (train, test), strict=True):
+        for row in rows:
+            file, first = seen.setdefault(exact_keys(row.input)[0], (name, row))
+            if first.answer != row.answer:
+                found.append(
+                    f"{name}:{row.source_row}: the text of {file}:{first.source_row} with another"
+                    f" answer, {row.answer!r} in place of {first.answer!r}; decide on one"
+                )
+    yield from _first(found)
+
+
+def _in_both(
+    train: Sequence[SplitRow], test: Sequence[SplitRow], names: tuple[str, str]
+) -> Iterator[str]:
+    places = {exact_keys(row.input)[0]: row.source_row for row in test}
+    yield from _first(
+        f"{names[0]}:{row.source_row}: the test item of {names[1]}:{places[key]}; take it out of"
+        " one of them (`subsample.drop_leaked` keeps it from being trained on)"
+        for row in train
+        if (key := exact_keys(row.input)[0]) in places
+    )
+
+
+def _too_long(task: Task, train: Sequence[SplitRow], name: str) -> Iterator[str]:
+    limits = {
+        "max_input_chars": (task.validity.max_input_chars, [len(row.input) for row in train]),
+        "max_target_chars": (task.validity.max_target_chars, [len(row.target) for row in train]),
+    }
+    for key, (limit, lengths) in limits.items():
+        longer = [row for row, length in zip(train, lengths, strict=True) if length > limit]
+        if longer:
+            yield (
+                f"{name}:{longer[0].source_row}: longer than `validity.{key}` ({limit}), as"
+                f" {len(longer)} rows are: no example like them would be kept; raise it to"
+                f" {max(lengths)}"
+            )
+
+
+def _first(found: Iterator[str] | Sequence[str]) -> Iterator[str]:
+    every = list(found)
+    yield from every[:_SHOWN]
+    if every[_SHOWN:]:
+        yield f"{len(every) - _SHOWN} more rows like the {_SHOWN} above"

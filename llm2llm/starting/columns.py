@@ -1,0 +1,91 @@
+"""Which column is the input and which the target, as their names and contents suggest."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from llm2llm.exceptions import ParamsError
+from llm2llm.starting.table import Table
+
+# The likelier ones first.
+_INPUTS = (
+    *("text", "input", "question", "sentence", "message", "content", "prompt", "instruction"),
+    *("query", "body", "review", "comment", "utterance", "description", "document", "title"),
+)
+_TARGETS = (
+    *("label", "target", "answer", "class", "category", "output", "intent", "sentiment"),
+    *("topic", "coarse_label", "response", "completion", "y"),
+)
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The two columns; `sure` is false where a person should be asked."""
+
+    input: str
+    target: str
+    sure: bool
+
+
+def choose_columns(table: Table, input_: str | None, target: str | None) -> Columns:
+    """Take the columns that are named, and propose what is not; raises ParamsError."""
+    names = table.frame.columns
+    for flag, name in (("--input", input_), ("--target", target)):
+        if name is not None and name not in names:
+            raise ParamsError(_no_such(table, flag, name))
+    if len(names) < 2:
+        others = f"; {told(list(table.nested))}: lists or objects" if table.nested else ""
+        raise ParamsError(
+            f"{table.path}: found one column of text ({', '.join(names)}{others}), expected an"
+            " input and a target column; save it with both"
+        )
+    if input_ is not None and input_ == target:
+        raise ParamsError(f"--target: found {target!r}, which is --input too; name another column")
+    if input_ is not None and target is not None:
+        return Columns(input_, target, sure=True)
+    named_input = input_ or _named(names, _INPUTS, without=target)
+    named_target = target or _named(names, _TARGETS, without=named_input)
+    if named_input and named_target:
+        return Columns(named_input, named_target, sure=True)
+    longest_first = sorted(names, key=lambda name: -_mean_length(table.frame, name))
+    if named_input is None:
+        named_input = next(name for name in longest_first if name != named_target)
+    if named_target is None:
+        named_target = next(
+            name
+            for name in reversed(names)
+            if name != named_input and (len(names) == 2 or name in longest_first[1:])
+        )
+    return Columns(named_input, named_target, sure=len(names) == 2 and _apart(table, named_input))
+
+
+def told(names: list[str]) -> str:
+    """List the columns, the first dozen of many."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _no_such(table: Table, flag: str, name: str) -> str:
+    if name in table.nested:
+        return (
+            f"{flag}: the column {name!r} of {table.path} holds lists or objects, expected text;"
+            " name another, or write the text that is meant into a column of its own"
+        )
+    return f"{flag}: {table.path} has no column {name!r}; its columns: {told(table.frame.columns)}"
+
+
+def _named(names: list[str], wanted: tuple[str, ...], without: str | None) -> str | None:
+    by_name = {name.strip().casefold(): name for name in names if name != without}
+    return next((by_name[name] for name in wanted if name in by_name), None)
+
+
+def _mean_length(frame: pl.DataFrame, name: str) -> float:
+    length = frame[name].str.len_chars().mean()
+    return float(length) if isinstance(length, int | float) else 0.0
+
+
+def _apart(table: Table, input_: str) -> bool:
+    """Tell whether one of two columns is so much longer that it is the input without a doubt."""
+    lengths = {name: _mean_length(table.frame, name) for name in table.frame.columns}
+    return all(lengths[input_] > 3 * length for name, length in lengths.items() if name != input_)

@@ -1,0 +1,108 @@
+"""What kind of task a column of targets is: a label, a choice, a number or an exact text."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llm2llm.answers import number
+from llm2llm.exceptions import DataError, ParamsError
+
+KINDS = ("label", "choice", "number", "text")
+# GSM8K's way to end a worked answer.
+MARKED_ANSWER = r"####[ \t]*([^\n]*)"
+
+_MOST_LABELS = 200
+_LABEL_CHARS = 60
+_LONG_TEXT = 200
+_FEW_NUMBERS = 12
+# `number` finds one in any text that holds a single one; here it has to come first.
+_NUMBER = re.compile(r"[-+−$€£¥]*\s*\d.{0,30}$")
+_LETTERS = re.compile(r"[^\W\d_]")
+_LETTER = re.compile(r"[A-Ja-j]")
+_OPTIONS = re.compile(r"(?:^|\s)\(?[AB][).:]", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A kind, whether it is beyond doubt, and what speaks for it.
+
+    `labels` are those found, for label and choice; `pattern` cuts the answer out of the target.
+    """
+
+    kind: str
+    sure: bool
+    why: str
+    labels: tuple[str, ...] = ()
+    pattern: str | None = None
+
+
+def guess_kind(inputs: Sequence[str], targets: Sequence[str]) -> Guess:
+    """Look at inputs and targets, none of them empty; raises ParamsError for what is not supported.
+
+    A kind that is not sure is a proposal to be confirmed.
+    """
+    _require_variety(targets)
+    counts = Counter(targets)
+    n, longest = len(targets), max(map(len, counts))
+    if all("####" in target for target in counts):
+        if any(number(_marked(target)) is None for target in counts):
+            return of_kind("text", targets, why="targets end in `#### answer`, not always a number")
+        return of_kind("number", targets, why="each target ends in `#### number`")
+    few = len(counts) <= max(2, min(_MOST_LABELS, n // 3)) and longest <= _LABEL_CHARS
+    if few and all(_LETTER.fullmatch(target) for target in counts):
+        asks = sum(bool(_OPTIONS.search(text)) for text in inputs)
+        if 2 * asks > len(inputs):
+            return of_kind("choice", targets, why="targets are letters and inputs list options")
+    if all(_NUMBER.match(target) and number(target) is not None for target in counts):
+        why = f"all {len(counts)} different targets are numbers"
+        plain = not any(_LETTERS.search(target) for target in counts)
+        sure = plain and (not few or len(counts) > _FEW_NUMBERS)
+        return of_kind("number", targets, why=why, sure=sure)
+    if few:
+        return of_kind("label", targets, why=f"{len(counts)} different targets in {n} rows")
+    if longest > _LONG_TEXT:
+        raise ParamsError(
+            f"the targets are free text (up to {longest} characters, {len(counts)} different in"
+            f" {n} rows), which no comparison can grade; supported are {', '.join(KINDS)}: end"
+            " each target with a line `#### answer` that can be compared, or say --kind text if"
+            " only the very same text is right"
+        )
+    return of_kind("text", targets, why=f"{len(counts)} different targets in {n} rows", sure=False)
+
+
+def of_kind(kind: str, targets: Sequence[str], *, why: str = "as told", sure: bool = True) -> Guess:
+    """Give what goes with a kind; raises ParamsError where the targets do not fit it."""
+    if kind not in KINDS:
+        raise ParamsError(f"--kind: found {kind!r}, expected one of {', '.join(KINDS)}")
+    _require_variety(targets)
+    labels = tuple(sorted(set(targets)))
+    if kind in ("label", "choice"):
+        if len(labels) > max(2, min(_MOST_LABELS, len(targets) // 2)):
+            raise ParamsError(
+                f"--kind: found {kind}, but {len(labels)} of {len(targets)} targets differ"
+                f" (such as {labels[0][:_LABEL_CHARS]!r}); at most {_MOST_LABELS}, and two rows for"
+                " each; say --kind text, or name another column as --target"
+            )
+        return Guess(kind, sure, why, labels)
+    marked = all("####" in target for target in labels)
+    if kind == "number":
+        for target in labels:
+            if number(_marked(target) if marked else target) is None:
+                raise ParamsError(
+                    f"--kind: found number, but the target {target[:_LABEL_CHARS]!r} is none, or"
+                    " could mean two; mend it, or say --kind text"
+                )
+    return Guess(kind, sure, why, (), MARKED_ANSWER if marked else None)
+
+
+def _require_variety(targets: Sequence[str]) -> None:
+    if len(set(targets)) == 1:
+        raise DataError(
+            f"all {len(targets)} rows have the target {targets[0][:_LABEL_CHARS]!r}, so there is"
+            " nothing to learn; add rows with others, or name another column as --target"
+        )
+
+
+def _marked(target: str) -> str:
+    return target.rpartition("####")[2].split("\n")[0]

@@ -1,0 +1,153 @@
+"""All files of a new project, as texts."""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from llm2llm.ids import Json
+from llm2llm.params.export import CardParams
+from llm2llm.starting.choices import StudentChoice, TeacherChoice
+from llm2llm.starting.gathering import LeftOut, RawRow
+from llm2llm.starting.kinds import Guess
+from llm2llm.starting.params_text import overlay
+from llm2llm.starting.pipeline import pipeline_files
+from llm2llm.starting.presets import WHOLE, source
+from llm2llm.starting.task_file import is_arithmetic, task_text
+
+RAW = "data/raw"
+TASK = "task.yaml"
+_HEADER = """\
+# Params of this project. One section per stage holds what can change its bytes; `runtime` what
+# cannot. All keys are needed. `llm2llm validate` lists every problem at once.
+"""
+_FIXED = {
+    ".gitignore": """\
+/.llm2llm/
+/.venv/
+__pycache__/
+/params.yaml.bak*
+# All of data/ but the raw files is an out of the pipeline.
+/data/*
+!/data/raw/
+""",
+    ".dvcignore": ".venv\n.llm2llm\n__pycache__\n*.pyc\n",
+    ".dvc/config": """\
+[core]
+    analytics = false
+    autostage = false
+    check_update = false
+[cache]
+    type = "reflink,hardlink,copy"
+""",
+    ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n",
+}
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a person decided about a new project; `columns` are those of input and target."""
+
+    name: str
+    columns: tuple[str, str]
+    guess: Guess
+    splits: Mapping[str, Sequence[RawRow]]
+    left_out: Sequence[LeftOut]
+    sources: Json
+    student: StudentChoice
+    teacher: TeacherChoice
+    n_seeds: int
+    iterations: int
+    random_seed: int
+
+
+def project_files(start: Start, version: str) -> dict[str, str]:
+    """Give the text of every file by its path, the same for the same decisions and version."""
+    raw = {f"{RAW}/{name}.jsonl": _lines(rows, start) for name, rows in start.splits.items()}
+    if start.left_out:
+        raw[f"{RAW}/left_out.jsonl"] = "".join(_left_out(row) for row in start.left_out)
+    return {
+        **_FIXED,
+        **pipeline_files(),
+        **raw,
+        f"{RAW}/source.json": _source_note(start, raw, version),
+        TASK: task_text(
+            start.guess,
+            start.columns,
+            start.splits["train"],
+            name=start.name,
+            description=f"From {start.columns[0]} to {start.columns[1]}.",
+            classifier=start.student.classifier,
+            chat=start.student.chat,
+        ),
+        "params.yaml": params_text(start),
+    }
+
+
+def params_text(start: Start) -> str:
+    """Write params.yaml: the complete preset with the student's, the teacher's and these data."""
+    text = source(WHOLE)
+    text = _HEADER + text[text.index("\niterations:") :]
+    own: dict[str, Any] = {
+        "iterations": start.iterations,
+        "random_seed": start.random_seed,
+        "task": TASK,
+        "subsample": {
+            **{name: f"{RAW}/{name}.jsonl" for name in ("train", "test", "dev")},
+            "n_seeds": start.n_seeds,
+            "rate": None,
+        },
+        "predict": {"calculator": is_arithmetic(start.guess, start.splits["train"])},
+        "export": {
+            "name": start.name,
+            "card": {
+                **dict.fromkeys(CardParams.model_fields),
+                "seeds_file": f"{RAW}/train.jsonl",
+                "teacher_terms": {},
+            },
+        },
+    }
+    for changes in (own, start.student.params, start.teacher.params):
+        text = overlay(text, dict(changes))
+    return text
+
+
+def _lines(rows: Sequence[RawRow], start: Start) -> str:
+    """Write rows as JSON lines by the columns' names, each with its line in the source."""
+    line = "source_line"
+    while line in start.columns:
+        line = f"_{line}"
+    return "".join(
+        json.dumps(
+            {start.columns[0]: row.input, start.columns[1]: row.target, line: row.line},
+            ensure_ascii=False,
+        )
+        + "\n"
+        for row in rows
+    )
+
+
+def _left_out(row: LeftOut) -> str:
+    return json.dumps(dataclasses.asdict(row), ensure_ascii=False) + "\n"
+
+
+def _source_note(start: Start, raw: Mapping[str, str], version: str) -> str:
+    note: Json = {
+        "about": "where the files beside this one come from; do not edit them, make a new project",
+        "llm2llm": version,
+        "random_seed": start.random_seed,
+        "sources": start.sources,
+        "columns": {"input": start.columns[0], "target": start.columns[1]},
+        "left_out": dict(sorted(Counter(row.reason for row in start.left_out).items())),
+        "files": {
+            path.removeprefix(f"{RAW}/"): {
+                "rows": text.count("\n"),
+                "sha256": sha256(text.encode()).hexdigest(),
+            }
+            for path, text in raw.items()
+        },
+    }
+    return json.dumps(note, indent=2, ensure_ascii=False) + "\n"

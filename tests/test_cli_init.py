@@ -1,0 +1,420 @@
+"""`llm2llm init`, `task` and `upgrade`: from a file to a project, and what stands in the way."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+import yaml
+from module_deps import ROOT
+from typer.testing import CliRunner
+
+from llm2llm.cli.deciding import decide_columns, decide_kind
+from llm2llm.cli.main import app
+from llm2llm.exceptions import Llm2llmError
+from llm2llm.installed import require_listed
+from llm2llm.starting.pipeline import SITE, pipeline_files
+from llm2llm.starting.table import read_table
+from llm2llm.starting.upgrading import changes
+
+LABELS = ["billing", "delivery", "other"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, with a git that knows nobody and a machine without the network."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith(("GIT_", "HF_")) or name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return tmp_path
+
+
+def tickets(path: Path, n: int = 60, **more: str) -> Path:
+    """Write n labeled tickets; `more` are columns that hold the same text everywhere."""
+    lines = [",".join(["text", "label", *more])]
+    lines += [
+        ",".join([f"ticket {k} about {LABELS[k % 3]}", LABELS[k % 3], *more.values()])
+        for k in range(n)
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def run(*arguments: str | Path, exits: int = 0) -> str:
+    """Run a command; a failure is returned as its one message."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if isinstance(result.exception, Llm2llmError):
+        assert exits == result.exception.exit_code, result.exception
+        assert "Traceback" not in str(result.exception)
+        return str(result.exception)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == exits, result.output
+    return result.output
+
+
+def init(*options: str | Path, exits: int = 0) -> str:
+    """Make the project p from t.csv."""
+    return run("init", "p", "--data", "t.csv", *options, exits=exits)
+
+
+def test_a_project_holds_all_that_a_run_needs(folder: Path) -> None:
+    """Pipeline, params, task and rows are there; validate finds what the machine lacks alone."""
+    tickets(folder / "t.csv")
+    told = json.loads(init("--json"))
+    assert told["columns"] == ["text", "label"]
+    assert told["rows"] == {"train": 36, "dev": 6, "test": 18}
+    assert told["committed"] is False
+    project = folder / "p"
+    for path in (
+        *pipeline_files(),
+        "params.yaml",
+        "task.yaml",
+        "data/raw/source.json",
+        ".git/HEAD",
+    ):
+        assert (project / path).is_file(), path
+    os.chdir(project)
+    assert "no fault found" in run("task", "check")
+    found = json.loads(run("validate", "--no-reach", "--json", exits=2))["problems"]
+    assert len(found) == 1
+    assert "OPENAI_API_KEY is not set" in found[0]
+
+
+def test_what_it_says_can_be_acted_on(folder: Path) -> None:
+    """Kind, splits, the test's interval and the next commands are told."""
+    tickets(folder / "t.csv")
+    told = init("--teacher", "ollama")
+    for part in (
+        "60 rows, from `text` to `label`",
+        "a label (3 different targets in 60 rows): billing, delivery, other",
+        "36 train rows (36 of them seeds), 6 dev, 18 test",
+        "on 18 test rows an accuracy of 78 % is known to within 55 to 91 %",
+        "ollama pull",
+        "llm2llm validate",
+        "dvc repro",
+    ):
+        assert part in told, part
+
+
+def test_the_same_file_gives_the_same_project(folder: Path) -> None:
+    """Two projects of one name are the same, byte for byte, but for git."""
+    tickets(folder / "t.csv")
+    found = []
+    for place in ("one", "two"):
+        (folder / place).mkdir()
+        run("init", f"{place}/p", "--data", "t.csv")
+        files = (path for path in (folder / place / "p").rglob("*") if path.is_file())
+        found.append(
+            {
+                str(path.relative_to(folder / place)): path.read_bytes()
+                for path in files
+                if ".git" not in path.relative_to(folder / place).parts
+            }
+        )
+    assert found[0] == found[1]
+
+
+def test_the_source_note_names_the_file_by_its_hash(folder: Path) -> None:
+    """Path as given, hash and rows of the source, and of every raw file; those are read-only."""
+    data = tickets(folder / "t.csv")
+    init()
+    note = json.loads((folder / "p/data/raw/source.json").read_text())
+    digest = hashlib.sha256(data.read_bytes()).hexdigest()
+    assert note["sources"]["data"] == {"path": "t.csv", "sha256": digest, "rows": 60}
+    for name, told in note["files"].items():
+        path = folder / "p/data/raw" / name
+        assert told["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert path.stat().st_mode & 0o222 == 0
+
+
+def test_rows_name_the_line_that_they_come_from(folder: Path) -> None:
+    """Each raw row can be found in the file that it was taken from."""
+    lines = tickets(folder / "t.csv").read_text().splitlines()
+    init()
+    for name in ("train", "dev", "test"):
+        for line in (folder / f"p/data/raw/{name}.jsonl").read_text().splitlines():
+            row = json.loads(line)
+            assert lines[row["source_line"] - 1] == f"{row['text']},{row['label']}"
+
+
+def test_a_project_is_committed_where_git_knows_who_commits(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One commit with all files; without an identity there is none, and that is said."""
+    tickets(folder / "t.csv")
+    assert "not committed: git has no identity here" in init()
+    shutil.rmtree("p")
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "A Person")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "a@example.org")
+    assert "not committed" not in init()
+    told = subprocess.run(
+        ["git", "status", "--porcelain"], cwd="p", capture_output=True, text=True, check=True
+    )
+    assert told.stdout == ""
+
+
+def test_a_test_file_is_never_trained_on(folder: Path) -> None:
+    """Rows of the test file are the test rows; train rows among them are left out and told."""
+    tickets(folder / "t.csv")
+    (folder / "test.csv").write_text(
+        "text,label\nTicket 3 about billing!,billing\nnew one,other\nquite new,spam\n"
+    )
+    told = init("--test", "test.csv")
+    assert "1 train rows are test items" in told
+    assert "no train row has the label 'spam'" in told
+    left_out = (folder / "p/data/raw/left_out.jsonl").read_text()
+    assert '"reason": "test item"' in left_out
+    assert len((folder / "p/data/raw/test.jsonl").read_text().splitlines()) == 3
+    assert "ticket 3 about" not in (folder / "p/data/raw/train.jsonl").read_text()
+    os.chdir("p")
+    problems = json.loads(run("task", "check", "--json", exits=1))["problems"]
+    assert ["'spam', which no row of data/raw/train.jsonl has" in each for each in problems] == [
+        True
+    ]
+
+
+def test_groups_stay_together(folder: Path) -> None:
+    """--group keeps rows with one value of a column in one split."""
+    rows = [f"text {k},{LABELS[k % 2]},writer {k // 5}" for k in range(100)]
+    (folder / "t.csv").write_text("text,label,who\n" + "\n".join(rows) + "\n")
+    init("--group", "who")
+    places: dict[int, set[str]] = {}
+    for name in ("train", "dev", "test"):
+        for line in (folder / f"p/data/raw/{name}.jsonl").read_text().splitlines():
+            places.setdefault(int(json.loads(line)["text"].split()[1]) // 5, set()).add(name)
+    assert len(places) == 20
+    assert all(len(found) == 1 for found in places.values())
+    assert "no column 'whom'" in run("init", "q", "--data", "t.csv", "--group", "whom", exits=2)
+
+
+def test_many_rows_are_drawn_from(folder: Path) -> None:
+    """Of a hundred thousand rows 20,000 are taken, 1,000 of them as seeds, 2,000 as test."""
+    texts = pl.Series([f"ticket {k} about {k % 3}" for k in range(100_000)])
+    labels = pl.Series(LABELS * 33_334)[:100_000]
+    pl.DataFrame({"text": texts, "label": labels}).write_parquet("t.parquet")
+    told = json.loads(run("init", "p", "--data", "t.parquet", "--json"))
+    assert told["rows"] == {"train": 17_500, "dev": 500, "test": 2000}
+    assert told["seeds"] == 1000
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ("a,b,c\n" + "x1,y1,z1\nx2,y2,z2\n" * 20, [], "not clear which columns are meant"),
+        (",".join(f"c{k}" for k in range(40)) + "\n" + "x," * 39 + "x\n", [], "say --input"),
+        ("text,label\n" + "".join(f"row {k},{k % 5}\n" for k in range(40)), [], "say --kind"),
+        ("text,label\n" + "".join(f"row {k},A\n" for k in range(40)), [], "nothing to learn"),
+        ("text,label\n" + "".join(f"row {k},{'AB'[k % 2]}\n" for k in range(10)), [], "10 rows"),
+        ("text,label\na,A\nb,\n", [], "the column `label` is empty"),
+        ("text,label\na,A\na,B\n", [], "the same text stands with different targets"),
+        ("text,label\na,A\nb,B\n", ["--input", "body"], "--input: t.csv has no column 'body'"),
+        ("text,label\na,A\nb,B\n", ["--kind", "json"], "--kind: found 'json', expected one of"),
+        (None, ["--n-seeds", "37"], "--n-seeds: found 37, but there are 36 train rows"),
+        (None, ["--student", "bert"], "--student: found 'bert', expected one of embedded, minilm"),
+        (None, ["--model", "./none"], "--model: found './none', no such folder"),
+        (None, ["--teacher", "nobody"], "--teacher: found 'nobody', expected one of ollama"),
+        (None, ["--teacher", "http://x/v1"], "--teacher-model: missing, expected the name"),
+        (None, ["--teacher", "symbolic", "--key-env", "K"], "symbolic asks no model"),
+        (None, ["--data", "none.csv"], "none.csv: no such file"),
+    ],
+)
+def test_what_cannot_be_used_leaves_nothing_behind(
+    folder: Path, content: str | None, options: list[str], message: str
+) -> None:
+    """One message says what to do, and no folder is begun."""
+    if content is None:
+        tickets(folder / "t.csv")
+    else:
+        (folder / "t.csv").write_text(content)
+    result = CliRunner().invoke(app, ["init", "p", "--data", "t.csv", *options])
+    assert isinstance(result.exception, Llm2llmError), result.output
+    assert message in str(result.exception)
+    assert not (folder / "p").exists()
+
+
+def test_on_a_terminal_it_asks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not clear is asked, with the likeliest answer as the default."""
+    rows = "".join(f"t{k},{k % 4},{k}\n" for k in range(40))
+    (folder / "t.csv").write_text("a,b,c\n" + rows)
+    asked: list[tuple[str, str]] = []
+
+    def answer(text: str, default: str) -> str:
+        asked.append((text, default))
+        return {"Which one is the input?": "a", "Which one is the target?": "b"}.get(text, "label")
+
+    monkeypatch.setattr("llm2llm.cli.deciding.typer.prompt", answer)
+    monkeypatch.setattr("llm2llm.cli.deciding.sys.stdin", SimpleNamespace(isatty=lambda: True))
+    table = read_table(folder / "t.csv")
+    columns = decide_columns(table, None, None)
+    assert (columns.input, columns.target) == ("a", "b")
+    guess = decide_kind(table.frame["a"].to_list(), table.frame["b"].to_list(), None)
+    assert (guess.kind, guess.labels) == ("label", ("0", "1", "2", "3"))
+    assert [default for _, default in asked] == ["a", "c", "number"]
+
+
+def test_a_label_with_one_row_is_trained_and_told(folder: Path) -> None:
+    """It cannot be measured too, which is said."""
+    tickets(folder / "t.csv").open("a").write("lonely,rare\n")
+    assert "no test row has the label 'rare', so nothing measures it" in init()
+    assert "rare" in (folder / "p/data/raw/train.jsonl").read_text()
+
+
+def test_a_folder_that_exists_is_left_alone(folder: Path) -> None:
+    """An empty one is taken, any other is refused before the data are read."""
+    tickets(folder / "t.csv")
+    (folder / "p").mkdir()
+    (folder / "p/mine").write_text("x")
+    assert "p: exists already, expected a new folder" in init(exits=2)
+    (folder / "p/mine").unlink()
+    init()
+
+
+def test_without_git_it_is_said_before_any_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else is looked at."""
+    monkeypatch.setenv("PATH", str(folder))
+    assert "git is not installed" in init(exits=8)
+
+
+def test_a_student_of_ones_own_gets_fitting_settings(folder: Path) -> None:
+    """A folder with a causal model becomes a causal student, an encoder a classifier."""
+    tickets(folder / "t.csv")
+    for name, kind in (("LlamaForCausalLM", "causal"), ("BertModel", "classifier")):
+        model = folder / name
+        model.mkdir()
+        (model / "config.json").write_text(json.dumps({"architectures": [name]}))
+        run("init", f"p-{kind}", "--data", "t.csv", "--student", model)
+        params = yaml.safe_load((folder / f"p-{kind}/params.yaml").read_text())
+        assert params["base_model"]["model"] == str(model)
+        assert params["train_iter"]["kind"] == kind
+        task = yaml.safe_load((folder / f"p-{kind}/task.yaml").read_text())
+        assert (task["student"]["prompt"] == "{{ input }}") == (kind == "classifier")
+        assert task["student"]["chat"] is False
+    (model / "config.json").write_text("{")
+    assert "config.json: not JSON" in run(
+        "init", "q", "--data", "t.csv", "--student", model, exits=2
+    )
+
+
+def test_a_classifier_is_refused_for_what_is_no_label(folder: Path) -> None:
+    """The message names the students that can."""
+    rows = "".join(f"how many in {k}?,{k * 11}\n" for k in range(40))
+    (folder / "t.csv").write_text("question,answer\n" + rows)
+    assert "minilm is a classifier, which gives labels only" in init("--student", "minilm", exits=2)
+    init()
+    assert yaml.safe_load((folder / "p/params.yaml").read_text())["train_iter"]["kind"] == "causal"
+
+
+def test_a_task_file_alone_can_be_had(folder: Path) -> None:
+    """`task new` writes what `init` would; an existing file stays as it is."""
+    tickets(folder / "t.csv")
+    assert "label (3 different targets in 60 rows)" in run(
+        "task", "new", "t.yaml", "--data", "t.csv"
+    )
+    init()
+    assert (
+        yaml.safe_load(Path("t.yaml").read_text())["answer"]
+        == (yaml.safe_load(Path("p/task.yaml").read_text())["answer"])
+    )
+    assert "exists already" in run("task", "new", "t.yaml", "--data", "t.csv", exits=2)
+
+
+def test_stages_refuse_to_run_by_other_code(folder: Path) -> None:
+    """A stage whose listing is not the installed code's names the way out, and so without one."""
+    tickets(folder / "t.csv")
+    init("--teacher", "ollama")
+    os.chdir("p")
+    stage = [sys.executable, "stages/plan.py"]
+    assert subprocess.run(stage, capture_output=True, check=False).returncode == 0
+    listing = Path("stages/code/plan.sha256")
+    lines = listing.read_text().splitlines(keepends=True)
+    listing.write_text("0" * 64 + lines[0][64:] + "".join(lines[1:]))
+    done = subprocess.run(stage, capture_output=True, text=True, check=False)
+    assert done.returncode == 8
+    assert "run `llm2llm upgrade`" in done.stderr
+    assert "llm2llm/exceptions.py" in done.stderr
+    listing.unlink()
+    done = subprocess.run(stage, capture_output=True, text=True, check=False)
+    assert "`llm2llm upgrade` writes it" in done.stderr
+
+
+def test_upgrade_shows_first_and_then_brings_over(folder: Path) -> None:
+    """A changed stage, listing and pipeline come back; params keep values and get new keys."""
+    tickets(folder / "t.csv")
+    init()
+    os.chdir("p")
+    assert "up to date" in run("upgrade")
+    before = {name: Path(name).read_text() for name in pipeline_files()}
+    Path("stages/plan.py").write_text("old\n")
+    Path("stages/code/gone.sha256").write_text("x  y\n")
+    run("pool", "20")
+    pool = Path("stages/pool.yaml").read_text()
+    params = Path("params.yaml").read_text()
+    shorter = params.replace("  warmup_share: 0.1\n", "").replace("iterations: 3", "iterations: 7")
+    start, end = shorter.index("\ntrain_control:"), shorter.index("\nreport:")
+    Path("params.yaml").write_text(shorter[:start] + shorter[end:])
+    told = run("upgrade", exits=8)
+    assert "-old\n" in told
+    assert "nothing was written" in told
+    assert Path("stages/plan.py").read_text() == "old\n"
+    assert "files are up to date now" in run("upgrade", "--yes")
+    assert {name: Path(name).read_text() for name in before} == {**before, "stages/pool.yaml": pool}
+    assert not Path("stages/code/gone.sha256").exists()
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    assert values["iterations"] == 7
+    assert values["export"]["card"]["teacher_terms"] == {}
+    assert set(values) == set(yaml.safe_load(params))
+    assert list(values["train_iter"]) == list(yaml.safe_load(params)["train_iter"])
+    assert run("upgrade").startswith("this project is up to date")
+
+
+def test_upgrade_is_for_projects_that_init_made(folder: Path) -> None:
+    """Elsewhere, as in this repository, it touches nothing."""
+    assert "this is no project that `llm2llm init` made" in run("upgrade", exits=2)
+
+
+def test_listings_are_those_of_the_pipelines_deps() -> None:
+    """Each stage's listing names exactly the package's files that its deps name here."""
+    files = pipeline_files()
+    n_modules = 0
+    for name in ("dvc.yaml", "stages/dvc.yaml"):
+        document = yaml.safe_load((ROOT / name).read_text())
+        made = yaml.safe_load(files[name])
+        for stage, whole in document["stages"].items():
+            deps = whole.get("do", whole)["deps"]
+            modules = {dep for dep in deps if dep.startswith("llm2llm/")}
+            listing = files[f"stages/code/{stage}.sha256"]
+            assert {line.split("  ")[1] for line in listing.splitlines()} == modules
+            n_modules += len(modules)
+            project = made["stages"][stage].get("do", made["stages"][stage])["deps"]
+            kept = [dep for dep in deps if dep not in modules]
+            assert sorted(project) == sorted([*kept, f"stages/code/{stage}.sha256"])
+    assert n_modules > 200
+
+
+def test_a_listing_sees_a_changed_and_a_missing_module(tmp_path: Path) -> None:
+    """What is listed is compared file by file."""
+    listing = tmp_path / "a.sha256"
+    listing.write_text(pipeline_files()["stages/code/plan.sha256"])
+    require_listed(listing, SITE)
+    listing.write_text(f"{'0' * 64}  llm2llm/ids.py\n{'0' * 64}  llm2llm/none.py\n")
+    with pytest.raises(Llm2llmError, match=r"\(llm2llm/ids.py, llm2llm/none.py\)"):
+        require_listed(listing, SITE)
+
+
+def test_an_up_to_date_project_has_no_changes() -> None:
+    """The package's own files are what the package wants."""
+    assert changes(pipeline_files()) == []
