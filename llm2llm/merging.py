@@ -15,12 +15,16 @@ from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.state import SeedState
 from llm2llm.streaming import Rows
 
+# Of the judge's part of the certificate; its requests are no rows of responses.parquet.
+_JUDGE = ("asked", "answers", "requests", "tokens")
+
 
 @dataclass(frozen=True, slots=True)
 class Iteration:
     """All that one iteration brought forth, in the order of its files.
 
-    Each is gone through a few times and never held as a whole.
+    Each is gone through a few times and never held as a whole. `judge` is what the certificate
+    says of the judge, null without one.
     """
 
     iteration: int
@@ -30,6 +34,7 @@ class Iteration:
     responses: Rows[Response]
     kept: Rows[Kept]
     rejected: Rows[Rejected]
+    judge: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +205,7 @@ def history_entry(
         },
         "accuracy": accuracies,
         "tokens": {"prompt": prompt.value, "completion": completion.value},
+        **({"judge": {name: done.judge[name] for name in _JUDGE}} if done.judge else {}),
     }
 
 

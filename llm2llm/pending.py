@@ -13,6 +13,7 @@ from llm2llm.ledger.database import Entry
 from llm2llm.lineage.progress import DONE, Status
 from llm2llm.lineage.run import Run, open_run
 from llm2llm.params.contradictions import teaching_problems
+from llm2llm.params.exclude import SetsParams
 from llm2llm.params.loading import load_section, load_value
 from llm2llm.params.runtime import RuntimeParams
 from llm2llm.params.subsample import SubsampleParams
@@ -158,7 +159,9 @@ def _drawn(root: Path) -> tuple[list[Example], list[SeedState]]:
     test = read_raw(root / params.test, fields, answer_format)
     leaked = find_leaked([row.input for row in train], test)
     random_seed = load_value(root / PARAMS, "random_seed", int)
-    return first_set(subsample(train, test, leaked, params, random_seed).seed)
+    exclude = load_section(root / PARAMS, "sets", SetsParams).exclude
+    withdrawn = {entry.id for entry in exclude if entry.kind == "seed"}
+    return first_set(subsample(train, test, leaked, params, random_seed, withdrawn).seed)
 
 
 class Listening:

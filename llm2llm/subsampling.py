@@ -1,6 +1,6 @@
 """Draw the seed set from the raw train rows, away from the test set."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from llm2llm.exceptions import DataError
@@ -27,9 +27,11 @@ def subsample(
     leaked: Sequence[tuple[int, str]],
     params: SubsampleParams,
     random_seed: int,
+    withdrawn: Collection[str] = (),
 ) -> Split:
     """Split train rows into seeds and rest; `leaked` pairs a train row's index with a test id.
 
+    Rows with a `withdrawn` id are left out after the draw, so that the other seeds stay those.
     Raises DataError for more seeds than usable rows and, unless duplicates are to be dropped,
     for rows that stand twice.
     """
@@ -59,8 +61,18 @@ def subsample(
             " lower `subsample.n_seeds` or `subsample.rate` in params.yaml"
         )
     chosen = set(stream(random_seed, "subsample").sample(range(len(usable)), n_seeds))
-    kept = [row for index, row in enumerate(usable) if index in chosen]
-    rest = [row for index, row in enumerate(usable) if index not in chosen]
+    drawn = [row for index, row in enumerate(usable) if index in chosen]
+    kept = [row for row in drawn if row.example_id not in withdrawn]
+    rest = [
+        row
+        for index, row in enumerate(usable)
+        if index not in chosen and row.example_id not in withdrawn
+    ]
+    if not kept:
+        raise DataError(
+            f"{params.train}: all {len(drawn)} seeds are withdrawn by `sets.exclude` in"
+            " params.yaml, expected one left at least; remove entries there"
+        )
     left_out = len(train) - len(usable) - len(duplicates)
     report: dict[str, Json] = {
         "train_rows": len(train),
@@ -79,6 +91,8 @@ def subsample(
             for index, test_id in leaked
         ],
     }
+    if withdrawn:
+        report["withdrawn"] = len(usable) - len(kept) - len(rest)
     return Split(kept, rest, report)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from llm2llm.bundle.archive import write_archive
 from llm2llm.exporting.facts import declared_for
 from llm2llm.exporting.release import Release, write_bundle
+from llm2llm.exporting.withdrawn import without_empty_lists
 from llm2llm.files import read_records, replacing_folder
 from llm2llm.lineage.history import read_history
 from llm2llm.lineage.run import Run
@@ -24,6 +25,7 @@ def main(n: int) -> None:
     params = {key: value for key, value in read_yaml(PARAMS).items() if key not in NOT_OF_DATA}
     # Answers from the ledger are the answers: a replayed run gives the same bundle.
     del params["teacher_batch"]["replay"]
+    params = without_empty_lists(params)
     run = Run(Path(), n)
     release = Release(
         run=run,
@@ -43,6 +45,8 @@ def main(n: int) -> None:
             f"export: the card declares nothing: `export.card` is for {export.card.seeds_file},"
             f" the seeds are of {params['subsample']['train']}"
         )
+    for entry, n_gone in tally.withdrawn.items():
+        say(f"export: withdrawn by {entry}: {n_gone} examples")
     held_back = sum(tally.without_text.values())
     say(
         f"export: {tally.rows['examples']} examples in data/export/ and data/export.tar.gz;"

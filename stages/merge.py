@@ -9,6 +9,7 @@ from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
 from llm2llm.records.predictions import Prediction
 from llm2llm.records.responses import Response
+from llm2llm.records.samples import Sample
 from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.state import SeedState
 from llm2llm.stage import run_iteration, say
@@ -23,6 +24,7 @@ FILES = (
     "screened/rejected.parquet",
     "screened/certificate.json",
 )
+DRAWN = "samples.parquet"  # in the history where answers were drawn
 
 
 def main(iteration: int) -> None:
@@ -39,10 +41,12 @@ def main(iteration: int) -> None:
         responses=RecordFile(folder / "responses.parquet", Response),
         kept=RecordFile(folder / "screened/kept.parquet", Kept),
         rejected=RecordFile(folder / "screened/rejected.parquet", Rejected),
+        judge=read_json(folder / "screened/certificate.json").get("judge"),
     )
     merged, advanced = merge(examples, states, done)
     history = read_json(here / "history.json")
-    hashes = {f"{folder}/{name}": sha256_file(folder / name) for name in FILES}
+    names = [*FILES, *([DRAWN] if len(RecordFile(folder / DRAWN, Sample)) else [])]
+    hashes = {f"{folder}/{name}": sha256_file(folder / name) for name in names}
     set_sha256 = sha256_file(here / "examples.parquet")
     entry = history_entry(len(examples), set_sha256, hashes, done)
     with replacing_folder(Path(f"data/sets/{iteration + 1}")) as target:

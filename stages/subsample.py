@@ -4,6 +4,7 @@ from pathlib import Path
 
 from llm2llm.files import replacing_folder, write_json, write_records
 from llm2llm.leakage.exact import find_leaked
+from llm2llm.params.exclude import SetsParams
 from llm2llm.params.loading import load_section, load_value
 from llm2llm.params.subsample import SubsampleParams
 from llm2llm.raw import read_raw
@@ -26,7 +27,9 @@ def main() -> None:
     test = read_raw(Path(params.test), fields, answer_format)
     dev = read_raw(Path(params.dev), fields, answer_format, may_be_empty=True)
     leaked = find_leaked([row.input for row in train], test)
-    split = subsample(train, test, leaked, params, random_seed)
+    exclude = load_section(PARAMS, "sets", SetsParams).exclude
+    withdrawn = {entry.id for entry in exclude if entry.kind == "seed"}
+    split = subsample(train, test, leaked, params, random_seed, withdrawn)
     examples, states = first_set(split.seed)
     with replacing_folder(Path("data/split")) as folder:
         for name, rows in (
@@ -45,7 +48,8 @@ def main() -> None:
         f"subsample: {len(split.seed)} seeds of {len(train)} train rows, {len(test)} test rows,"
         f" {len(leaked)} train rows are test items"
         f" ({split.report['leaks_dropped']} dropped),"
-        f" {split.report['duplicates_dropped']} duplicates dropped"
+        f" {split.report['duplicates_dropped']} duplicates dropped,"
+        f" {split.report.get('withdrawn', 0)} withdrawn"
     )
 
 

@@ -13,6 +13,7 @@ from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
 from llm2llm.records.predictions import Prediction
 from llm2llm.records.responses import Response
+from llm2llm.records.samples import Sample
 from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.split import SplitRow
 from llm2llm.records.state import SeedState
@@ -24,8 +25,13 @@ task: task.yaml
 report:
   n_examples_shown: 4
   n_closest_shown: 5
+  n_suspects_shown: 5
+  n_table_examples: 1000
+  n_table_characters: 1000
 base_model: {model: embedded}
 subsample: {train: train.jsonl}
+sets:
+  exclude: []
 teacher_batch: {backend: symbolic, replay: false, solves: 0}
 dedupe_against_test:
   gates: [exact, coverage, rouge, masked, duplicate]
@@ -46,6 +52,7 @@ export:
   formats: [parquet, chat, prompt_completion, alpaca, sharegpt]
   augmented_only: false
   rejected_text_below: 0.7
+  exclude: []
   card:
     seeds_file: train.jsonl
     title: A made-up run
@@ -112,10 +119,12 @@ def make_run(
     control: bool = True,
     hostile: str = "",
     asked: bool = True,
+    recorded: bool = False,
 ) -> Made:
     """Write a run of up to two iterations; `hostile` stands in every text that a person sees.
 
-    Without `asked` the teacher is asked nothing, as if every seed had reached its cap.
+    Without `asked` the teacher is asked nothing, as if every seed had reached its cap. With
+    `recorded` each student's manifest tells its losses, and each drew two answers besides.
     """
     made = Made(root)
     root.mkdir(exist_ok=True)
@@ -139,9 +148,10 @@ def make_run(
     _write_set(root, 0, examples, states, [])
     for i in range(n_iterations):
         folder = root / f"data/iterations/{i}"
-        checkpoint = _write_student(folder, i)
+        checkpoint = _write_student(folder, i, recorded)
         predictions = _predictions(seeds, tests, i, TEST_RIGHT[i], hostile)
         write_records(folder / "predictions.parquet", Prediction, predictions)
+        write_records(folder / "samples.parquet", Sample, _samples(predictions, recorded))
         cap = None if asked else 0
         errors = seed_errors(predictions, states, iteration=i, max_examples_per_seed=cap)
         write_records(folder / "errors.parquet", SeedError, errors)
@@ -152,7 +162,8 @@ def make_run(
         certificate = _certificate(tests, kept, rejected)
         write_json(folder / "screened/certificate.json", certificate)
         done = Iteration(i, checkpoint, predictions, errors, responses, kept, rejected)
-        files = {f"data/iterations/{i}/{name}": sha256_file(folder / name) for name in FILES}
+        names = [*FILES, *(["samples.parquet"] if recorded else [])]
+        files = {f"data/iterations/{i}/{name}": sha256_file(folder / name) for name in names}
         set_sha256 = sha256_file(root / f"data/sets/{i}/examples.parquet")
         entry = history_entry(len(examples), set_sha256, files, done)
         merged, states = merge(examples, states, done)
@@ -160,14 +171,17 @@ def make_run(
         history = read_json(root / f"data/sets/{i}/history.json")["iterations"]
         _write_set(root, i + 1, examples, states, [*history, entry])
     last = root / f"data/iterations/{n_iterations}"
-    _write_student(last, n_iterations)
+    _write_student(last, n_iterations, recorded)
     right = TEST_RIGHT[n_iterations]
     predictions = _predictions(seeds, tests, n_iterations, right, hostile)
     write_records(last / "predictions.parquet", Prediction, predictions)
+    write_records(last / "samples.parquet", Sample, _samples(predictions, recorded))
     if control:
         _write_student(root / "data/control", 99)
         predictions = _predictions(seeds, tests, 0, CONTROL_RIGHT, hostile)
         write_records(root / "data/control/predictions.parquet", Prediction, predictions)
+        samples = _samples(predictions, recorded)
+        write_records(root / "data/control/samples.parquet", Sample, samples)
     return made
 
 
@@ -184,10 +198,24 @@ def _write_set(
     write_json(folder / "history.json", {"iterations": history})
 
 
-def _write_student(folder: Path, number: int) -> str:
+def _write_student(folder: Path, number: int, recorded: bool = False) -> str:
     checkpoint = sha256_json(["student", number])
-    write_json(folder / "student/manifest.json", {"checkpoint_sha256": checkpoint})
+    manifest: dict[str, Json] = {"checkpoint_sha256": checkpoint}
+    if recorded:
+        manifest["losses"] = [{"update": n, "loss": 4 / n + number} for n in range(1, 5)]
+        manifest["early_stopping"] = {"dev_losses": [[2, 3.0 + number], [4, 2.5 + number]]}
+    write_json(folder / "student/manifest.json", manifest)
     return checkpoint
+
+
+def _samples(predictions: list[Prediction], recorded: bool) -> list[Sample]:
+    """Draw twice for each row: once what the prediction is, once something wrong."""
+    return [
+        Sample(p.split, p.example_id, draw, p.text, p.answer, verdict, False, 5)
+        for p in predictions
+        for draw, verdict in enumerate((p.verdict, "wrong"))
+        if recorded
+    ]
 
 
 def _predictions(

@@ -35,6 +35,7 @@ _PARAMS: dict[str, Any] = {
         "revision": None,
         "window_words": None,
     },
+    "judge": None,
     "loosest": 0.95,
     "flag_rate": 0.005,
     "calibration_rows": 1000,

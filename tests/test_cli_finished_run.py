@@ -79,7 +79,7 @@ def test_status_prints_a_line_for_each_iteration(made: Made) -> None:
     """The table holds accuracy, errors, kept and rejected, and what is to come."""
     lines = run("status").splitlines()
     row = next(line for line in lines if line.startswith("1 "))
-    assert row.split() == ["1", "done", "7", "40.0", "50.0", "3", "1", "2"]
+    assert row.split() == ["1", "done", "7", "40.0", "50.0", "3", "1", "2", "240", "0.0000"]
     assert lines[0].startswith("under way: 3 of 3 students")
     assert lines[-1] == "next: dvc --wait-for-lock repro"
 
@@ -137,4 +137,4 @@ def test_a_terminal_gets_the_same_cells(made: Made) -> None:
     text = shown.decode()
     assert "\x1b[1m" in text
     row = next(line for line in text.splitlines() if line.startswith("1 "))
-    assert row.split() == ["1", "done", "7", "40.0", "50.0", "3", "1", "2"]
+    assert row.split() == ["1", "done", "7", "40.0", "50.0", "3", "1", "2", "240", "0.0000"]

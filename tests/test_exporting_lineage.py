@@ -8,6 +8,7 @@ from finished_run import TEST_INPUTS
 
 from llm2llm.exporting.lineage import Withholding, errors, rejections, requests, responses
 from llm2llm.exporting.protected import TestTexts
+from llm2llm.exporting.withdrawn import Withdrawn
 from llm2llm.ids import canonical_json
 from llm2llm.records.errors import SeedError
 from llm2llm.records.responses import Response
@@ -23,7 +24,7 @@ REJECTED = Rejected("rq-1", "s0", 0, "Harmless words", "#### 1", "vote", "no", N
 
 def how(private: bool = False, test_seeds: Iterable[str] = ()) -> Withholding:
     """Withhold for a made-up test set."""
-    return Withholding(TEST, private, set(test_seeds))
+    return Withholding(TEST, private, set(test_seeds), Withdrawn([]))
 
 
 def response(name: str = "rq-1", about: str | None = None, **changes: str | None) -> Response:

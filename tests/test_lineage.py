@@ -3,13 +3,17 @@
 import json
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from finished_run import FILES, VERDICTS, Made, make_run
+from ledger_rows import row
 
 from llm2llm.exceptions import CountError, DataError
 from llm2llm.files import read_json, read_records, write_json, write_records
+from llm2llm.ids import sha256_json
+from llm2llm.ledger.database import Ledger
 from llm2llm.lineage.blaming import blame
 from llm2llm.lineage.explaining import explain
 from llm2llm.lineage.finished import read_finished
@@ -94,8 +98,43 @@ def test_an_unknown_id_names_the_nearest(made: Made) -> None:
     typo = wanted[:5] + ("0" if wanted[5] != "0" else "1") + wanted[6:]
     with pytest.raises(DataError, match=f"nearest: {wanted}"):
         explain(made.root, typo)
+    with pytest.raises(DataError, match=f"nearest: .*{wanted}"):
+        explain(made.root, typo[3:11])
     with pytest.raises(DataError, match="there are 5, such as ex-"):
         blame(made.root, "nothing-like-an-id")
+
+
+def test_a_request_leads_to_what_came_of_it(made: Made) -> None:
+    """A request's id, or its start, explains the one candidate that came of it."""
+    assert explain(made.root, made.requests["0/0"][:12]).example_id == made.kept["first"]
+    assert explain(made.root, made.requests["0/4"]).example_id == made.rejected["copy"]
+    with pytest.raises(DataError, match="2 candidates came of this request"):
+        explain(made.root, made.requests["0/1"])
+    with pytest.raises(DataError, match="ids start so"):
+        explain(made.root, "rq-")
+    with pytest.raises(DataError, match="came of a request of this id"):
+        explain(made.root, "rq-nothing")
+
+
+def test_ledger_and_lock_file_add_what_no_hashed_file_holds(made: Made) -> None:
+    """Cost and time come from the ledger, hashes of code and params from dvc.lock."""
+    assert explain(made.root, made.kept["first"]).paid is None
+    store = made.root / "store"
+    request = made.requests["0/0"]
+    with closing(Ledger(store)) as ledger:
+        ledger.put(row(1, request_id=request, cost=0.25))
+    (made.root / "stages").mkdir()
+    deps = [{"path": "llm2llm/ids.py", "md5": "a"}, {"path": "data/base", "md5": "b"}]
+    stage = {"deps": deps, "params": {"params.yaml": {"merge": 1}}}
+    lock = json.dumps({"stages": {"merge@0": stage, "merge@1": stage}})
+    (made.root / "stages/dvc.lock").write_text(lock)
+    found = explain(made.root, made.kept["first"], store)
+    assert found.paid is not None
+    assert found.paid.cost == 0.25
+    assert [each.stage for each in found.recorded] == ["merge"]
+    assert found.recorded[0].code_sha256 == sha256_json([["llm2llm/ids.py", "a"]])
+    assert explain(made.root, made.seeds[0], store).paid is None
+    (made.root / "stages/dvc.lock").unlink()
 
 
 def test_test_items_are_named_as_such(made: Made) -> None:
@@ -259,9 +298,10 @@ def test_status_names_who_is_at_work(tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        assert status(tmp_path, store).workers == [holder.pid]
+        found = status(tmp_path, store).running
+        assert [(each.stage, each.process) for each in found] == [(None, holder.pid)]
         holder.communicate()
-    assert status(tmp_path, store).workers == []
+    assert status(tmp_path, store).running == []
     with unit_of_work(store, "k" * 64, print):
         pass
 
@@ -283,8 +323,9 @@ def test_questions_cost_no_torch(made: Made) -> None:
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
     )
     loaded = set(json.loads(done.stdout))
-    assert "polars" in loaded
-    assert not loaded & {"torch", "transformers", "peft", "openai", "matplotlib", "dvc"}
+    assert "pyarrow" in loaded
+    others = {"polars", "jinja2", "rapidfuzz", "sqlite3"}
+    assert not loaded & {"torch", "transformers", "peft", "openai", "matplotlib", "dvc", *others}
 
 
 def test_a_set_that_did_not_grow_from_the_last_is_searched_whole(tmp_path: Path) -> None:

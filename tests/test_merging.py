@@ -7,6 +7,7 @@ import pytest
 
 from llm2llm.exceptions import CountError
 from llm2llm.files import write_records
+from llm2llm.ids import Json
 from llm2llm.merging import Iteration, history_entry, merge
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
@@ -152,3 +153,13 @@ def test_unknown_token_counts_stay_unknown() -> None:
     silent = [replace(r, n_prompt_tokens=None, n_completion_tokens=None) for r in RESPONSES]
     entry = history_entry(3, "h", {}, replace(DONE, responses=silent))
     assert entry["tokens"] == {"prompt": None, "completion": None}
+
+
+def test_the_judges_requests_stand_in_the_history() -> None:
+    """They are no rows of responses.parquet, so the certificate's counts are taken over."""
+    tokens: dict[str, Json] = {"prompt": 5, "completion": 2}
+    judge = {"asked": 2, "answers": {"no": 2}, "requests": 4, "tokens": tokens, "cleared": ["x"]}
+    entry = history_entry(3, "h", {}, replace(DONE, judge=judge))
+    assert entry["judge"] == {name: judge[name] for name in judge if name != "cleared"}
+    assert entry["tokens"] == {"prompt": 6, "completion": 9}
+    assert "judge" not in history_entry(3, "h", {}, DONE)

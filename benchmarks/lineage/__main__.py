@@ -45,6 +45,11 @@ def commands(ids: dict[str, str]) -> dict[str, list[str]]:
         "explain, last iteration": [LLM2LLM, "explain", ids["newest"]],
         "explain, a rejected one": [LLM2LLM, "explain", ids["rejected"]],
         "blame": [LLM2LLM, "blame", ids["seed"]],
+        "status": [LLM2LLM, "status"],
+        "withdraw, a seed": [LLM2LLM, "withdraw", "--seed", ids["seed"]],
+        "withdraw, a teacher": [LLM2LLM, "withdraw", "--teacher", "synthetic-1"],
+        "diff, two iterations": [LLM2LLM, "diff", str(int(MERGED) - 1), MERGED],
+        "diff, first and last": [LLM2LLM, "diff", "0", MERGED],
         "export": [sys.executable, str(ROOT / "stages/export.py"), MERGED],
         "verify": [LLM2LLM, "verify", "data/export"],
     }

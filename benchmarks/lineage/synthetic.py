@@ -15,6 +15,7 @@ from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
 from llm2llm.records.predictions import Prediction
 from llm2llm.records.responses import Response
+from llm2llm.records.samples import Sample
 from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.split import SplitRow
 from llm2llm.records.state import SeedState
@@ -148,6 +149,7 @@ class Synthetic:
                 for k, seed in enumerate(wrong)
             ),
         )
+        write_records(folder / "samples.parquet", Sample, [])
         asked = [self.request(seed, i) for seed in wrong]
         ids = ["rq-" + sha256_json(request) for request in asked]
         new = [text(f"new{i}", k) for k in range(n)]

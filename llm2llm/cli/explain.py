@@ -8,6 +8,7 @@ import typer
 from llm2llm.cli.tables import block, fact, heading, print_json, table
 from llm2llm.lineage.chain import Asked, Explanation, Outcome, WrongAnswer
 from llm2llm.lineage.explaining import explain as explain_example
+from llm2llm.stage import store
 
 
 def explain(
@@ -20,7 +21,7 @@ def explain(
 
     Example: llm2llm explain ex-3f9a2c
     """
-    found = explain_example(Path(), example)
+    found = explain_example(Path(), example, store())
     if json_:
         print_json(found)
         return
@@ -40,8 +41,17 @@ def explain(
         _wrong_answer(found.wrong_answer)
     if found.request:
         _request(found.request)
+    if found.paid:
+        fact("asked at", found.paid.created)
+        fact("cost", "unknown" if found.paid.cost is None else f"{found.paid.cost:.6f}")
     if found.screening:
         _screening(found.screening)
+    if found.recorded:
+        heading("Made with, as dvc.lock recorded it")
+        table(
+            ["stage", "code", "params"],
+            [[r.stage, r.code_sha256[:12], r.params_sha256[:12]] for r in found.recorded],
+        )
     if found.siblings:
         heading("Other candidates of the same response")
         table(

@@ -4,42 +4,33 @@ import sys
 
 import typer
 
-from llm2llm.cli.blame import blame
-from llm2llm.cli.doctor import doctor
-from llm2llm.cli.explain import explain
-from llm2llm.cli.leakcheck import leakcheck
-from llm2llm.cli.ledger import ledger
-from llm2llm.cli.pool import pool
-from llm2llm.cli.predict import predict
-from llm2llm.cli.preset import preset
-from llm2llm.cli.preview import preview
-from llm2llm.cli.quote import quote
-from llm2llm.cli.status import status
-from llm2llm.cli.student import student
-from llm2llm.cli.validate import validate
-from llm2llm.cli.verify import verify
-from llm2llm.exceptions import Llm2llmError
+from llm2llm.cli.lazy import lazy_group
+from llm2llm.exceptions import Llm2llmError, MachineError
+from llm2llm.extras import missing
+
+# The help's parts, in the order of a project's life; each command is in the module of its name.
+COMMANDS = {
+    "Start": ("init", "task", "preset"),
+    "Check, before anything is paid for": ("validate", "preview", "quote"),
+    "Run, with dvc repro": ("status", "pool"),
+    "Look": ("explain", "blame", "withdraw", "diff"),
+    "Use": ("predict", "student"),
+    "Hand over": ("leakcheck", "verify", "push"),
+    "Mend": ("doctor", "ledger", "upgrade"),
+}
 
 app = typer.Typer(
+    cls=lazy_group(COMMANDS),
     help="Grow a small labelled set where the student fails. `dvc repro` runs the loop.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(validate)
-app.command()(quote)
-app.command()(preview)
-app.command()(status)
-app.command()(explain)
-app.command()(blame)
-app.command()(leakcheck)
-app.command()(verify)
-app.command()(predict)
-app.add_typer(student, name="student")
-app.add_typer(ledger, name="ledger")
-app.add_typer(preset, name="preset")
-app.command()(pool)
-app.command()(doctor)
+
+
+@app.callback()
+def _all() -> None:
+    """Take no options but the completion's; the help stands above."""
 
 
 def main() -> None:
@@ -52,3 +43,9 @@ def main() -> None:
     except OSError as failure:
         print(f"error: {failure}", file=sys.stderr)
         raise SystemExit(8) from None
+    except ModuleNotFoundError as failure:
+        told = missing(failure)
+        if told is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
+        raise SystemExit(MachineError.exit_code) from None

@@ -116,6 +116,9 @@ def _body(facts: Facts) -> Iterator[str]:
     )
     yield "## Withheld"
     yield _withheld(facts)
+    if facts.withdrawn.entries:
+        yield "## Withdrawn"
+        yield _withdrawn(facts)
     yield "## Citation"
     cited = [told.citation, facts.task.get("citation"), _METHOD]
     yield "\n".join(f"- {_line(text)}" for text in cited if text)
@@ -248,6 +251,21 @@ def _withheld(facts: Facts) -> str:
         + f"\n\n{len(facts.left_out)} examples of the set are left out, listed in `manifest.json`."
         " Test items of fewer than 24 letters and digits are looked for as whole texts only;"
         " paraphrases are not looked for."
+    )
+
+
+def _withdrawn(facts: Facts) -> str:
+    gone = facts.withdrawn
+    return (
+        f"{gone.n} examples of the set were withdrawn since it was made, and the texts that led to"
+        " them. Students of the run were trained on them all the same.\n\n"
+        + _table(
+            ["what", "examples", "why"],
+            [
+                [entry.told, str(gone.n_by_entry[place]), entry.reason]
+                for place, entry in enumerate(gone.entries)
+            ],
+        )
     )
 
 

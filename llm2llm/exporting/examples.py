@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from llm2llm.exceptions import LeakageCheckError
 from llm2llm.exporting.protected import SeedTexts, TestTexts
+from llm2llm.exporting.withdrawn import Withdrawn
 from llm2llm.records.examples import Example
 
 
@@ -17,16 +18,23 @@ class LeftOut:
 
 
 def handed_on(
-    examples: Iterable[Example], test: TestTexts, private: SeedTexts | None, left_out: list[LeftOut]
+    examples: Iterable[Example],
+    test: TestTexts,
+    private: SeedTexts | None,
+    left_out: list[LeftOut],
+    withdrawn: Withdrawn,
 ) -> Iterator[Example]:
     """Give the examples that are handed on, in their order; others are added to `left_out`.
 
-    Seeds that are or hold a test item are left out. With `private` seeds all seeds are left out,
-    unlisted, and listed augmented examples that hold one; errors are withheld. Raises
-    LeakageCheckError if an augmented example is or holds a test item: screening should have
-    stopped it.
+    What is `withdrawn` is counted there, and is no leak any more. Seeds that are or hold a test
+    item are left out. With `private` seeds all seeds are left out, unlisted, and listed augmented
+    examples that hold one; errors are withheld. Raises LeakageCheckError if an augmented example is
+    or holds a test item: screening should have stopped it.
     """
     for example in examples:
+        # A private seed is not handed on anyway, and counted so.
+        if (private is None or example.origin != "seed") and withdrawn.takes(example):
+            continue
         item = test.item_in(example.input, example.target)
         if item is not None and example.origin != "seed":
             raise LeakageCheckError(

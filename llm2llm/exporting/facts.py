@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm2llm.exporting.examples import LeftOut
+from llm2llm.exporting.withdrawn import Withdrawn
 from llm2llm.lineage.history import History
 from llm2llm.params.export import CardParams, ExportParams
 
@@ -18,13 +19,14 @@ _NULL_CARD: dict[str, Any] = {
 
 @dataclass(slots=True)
 class Tally:
-    """Rows written so far, and those of them without their text."""
+    """Rows written so far, those without their text, and examples `withdrawn` by each entry."""
 
     rows: Counter[str] = field(default_factory=Counter)
     without_text: Counter[str] = field(default_factory=Counter)
     origins: Counter[str] = field(default_factory=Counter)
     teachers: Counter[str] = field(default_factory=Counter)
     gates: Counter[str] = field(default_factory=Counter)
+    withdrawn: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Facts:
     certificates: Sequence[Mapping[str, Any]]
     tally: Tally
     left_out: Sequence[LeftOut]
+    withdrawn: Withdrawn
 
     @property
     def title(self) -> str:

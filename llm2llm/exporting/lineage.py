@@ -12,7 +12,9 @@ from llm2llm.bundle.records import (
     ExportedRequest,
     ExportedResponse,
 )
+from llm2llm.exclusions import WITHDRAWN
 from llm2llm.exporting.protected import TestTexts
+from llm2llm.exporting.withdrawn import Withdrawn
 from llm2llm.ids import example_id
 from llm2llm.records.errors import SeedError
 from llm2llm.records.responses import Response
@@ -27,15 +29,23 @@ class Withholding:
     """What is withheld, and from which requests on.
 
     `private` withholds all texts that could quote a seed; `test_seeds` are seeds that are test
-    items. `leaks` gathers the requests with a rejected candidate that could tell a test item,
-    `unread` those whose answer held no candidate: rejections must be gone through first.
+    items; `withdrawn` says what is taken back. `leaks` gathers the requests with a rejected
+    candidate that could tell a test item, `unread` those whose answer held no candidate: rejections
+    must be gone through first.
     """
 
     test: TestTexts
     private: bool
     test_seeds: Container[str]
+    withdrawn: Withdrawn
     leaks: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
+
+    def reason(self, *, told: bool, gone: bool) -> str | None:
+        """Say why a text is withheld; null: it is not."""
+        if self.private:
+            return SEED
+        return TEST if told else WITHDRAWN if gone else None
 
 
 def rejections(
@@ -53,11 +63,13 @@ def rejections(
                 told = not may_leave
                 if told:
                     how.leaks.add(row.request_id)
-            withheld = SEED if how.private else TEST if told else None
             named = row.input is not None and row.target is not None
+            name = example_id(row.input or "", row.target or "") if named else None
+            gone = _is_withdrawn(row, name, how.withdrawn)
+            withheld = how.reason(told=told, gone=gone)
             yield ExportedRejection(
                 iteration=iteration,
-                candidate_id=example_id(row.input or "", row.target or "") if named else None,
+                candidate_id=name,
                 request_id=row.request_id,
                 seed_id=row.seed_id,
                 position=row.position,
@@ -72,11 +84,26 @@ def rejections(
             )
 
 
+def _is_withdrawn(row: Rejected, name: str | None, withdrawn: Withdrawn) -> bool:
+    """Say whether a rejected text is withdrawn, or much like one; notes its request if so."""
+    gone = (
+        row.gate == WITHDRAWN
+        or row.seed_id in withdrawn.seeds
+        or row.request_id in withdrawn.requests
+        or row.reference_id in withdrawn.examples
+    )
+    if gone:
+        withdrawn.requests.add(row.request_id)
+        if name is not None and row.gate == WITHDRAWN:
+            withdrawn.examples.add(name)
+    return gone
+
+
 def errors(rows: Iterable[SeedError], checkpoint: str, how: Withholding) -> Iterator[ExportedError]:
     """Give each error, without the student's words where they could tell what must stay."""
     for row in rows:
         told = row.seed_id in how.test_seeds or how.test.told_by(row.text, row.answer)
-        withheld = SEED if how.private else TEST if told else None
+        withheld = how.reason(told=told, gone=row.seed_id in how.withdrawn.seeds)
         yield ExportedError(
             seed_id=row.seed_id,
             iteration=row.iteration,
@@ -99,7 +126,12 @@ def requests(rows: Iterable[Response], how: Withholding) -> Iterator[ExportedReq
         told = (
             row.seed_id in how.test_seeds or row.about in how.leaks or how.test.told_by(row.request)
         )
-        withheld = SEED if how.private else TEST if told else None
+        gone = (
+            row.seed_id in how.withdrawn.seeds
+            or row.prompt_sha256 in how.withdrawn.prompts
+            or row.about in how.withdrawn.requests
+        )
+        withheld = how.reason(told=told, gone=gone)
         yield ExportedRequest(
             request_id=row.request_id,
             seed_id=row.seed_id,
@@ -124,7 +156,12 @@ def responses(rows: Iterable[Response], how: Withholding) -> Iterator[ExportedRe
             or (row.request_id in how.unread and how.test.rewritten_in(row.text or ""))
         )
         bare = row.text is None and row.failure is None
-        withheld = None if bare else SEED if how.private else TEST if told else None
+        gone = (
+            row.seed_id in how.withdrawn.seeds
+            or row.request_id in how.withdrawn.requests
+            or row.about in how.withdrawn.requests
+        )
+        withheld = None if bare else how.reason(told=told, gone=gone)
         yield ExportedResponse(
             request_id=row.request_id,
             iteration=row.iteration,

@@ -17,6 +17,7 @@ from llm2llm.exporting.examples import LeftOut, handed_on
 from llm2llm.exporting.facts import Facts, Tally, declared_for
 from llm2llm.exporting.protected import SeedTexts, TestTexts
 from llm2llm.exporting.secrets import Secrets
+from llm2llm.exporting.withdrawn import Withdrawn
 from llm2llm.files import read_json, write_json, write_records, write_text
 from llm2llm.ids import Json, sha256_file
 from llm2llm.lineage.history import History, checked
@@ -73,10 +74,13 @@ class _Writing:
         private = release.export.augmented_only
         self._private = SeedTexts(self._seeds()) if private else None
         self._iterations = range(self._run.n_iterations)
+        self._withdrawn = Withdrawn(release.export.exclude)
 
     def write(self) -> Tally:
         """Write tables, forms, records of the run, card and metadata; check; write the manifest."""
         self._dataset()
+        for place, entry in enumerate(self._withdrawn.entries):
+            self._tally.withdrawn[entry.told] = self._withdrawn.n_by_entry[place]
         self._lineage()
         files = self._described()
         told = self._facts()
@@ -97,7 +101,13 @@ class _Writing:
         return RecordFile(self._run.examples(self._run.n_iterations), Example)
 
     def _dataset(self) -> None:
-        handed = handed_on(self._set(), self._test, self._private, self._left_out)
+        gone = self._withdrawn
+        for i in self._iterations:
+            if gone.test_items:
+                gone.note_near(self._rows(i, "screened/kept", Kept))
+            if gone.needs_answers:
+                gone.note_answers(self._rows(i, "responses", Response))
+        handed = handed_on(self._set(), self._test, self._private, self._left_out, gone)
 
         def counted() -> Iterator[Example]:
             for example in handed:
@@ -117,7 +127,8 @@ class _Writing:
 
     def _lineage(self) -> None:
         left_out = {row.example_id for row in self._left_out}
-        how = lineage.Withholding(self._test, self._private is not None, left_out)
+        private = self._private is not None
+        how = lineage.Withholding(self._test, private, left_out, self._withdrawn)
         # Rejections first: they tell which requests lead to what must stay.
         self._write(
             layout.REJECTED,
@@ -137,11 +148,12 @@ class _Writing:
         self._write(
             layout.RESPONSES, lambda i: lineage.responses(self._rows(i, "responses", Response), how)
         )
+        missing = left_out | self._withdrawn.examples
         self._write(
-            layout.KEPT, lambda i: lineage.kept(i, self._rows(i, "screened/kept", Kept), left_out)
+            layout.KEPT, lambda i: lineage.kept(i, self._rows(i, "screened/kept", Kept), missing)
         )
         states = RecordFile(self._run.in_set(self._run.n_iterations, "state.parquet"), SeedState)
-        seeds = (self._seed(state, left_out) for state in states)
+        seeds = (self._seed(state, missing) for state in states)
         write_records(self._folder / layout.SEEDS, ExportedSeed, self._counted("seeds", seeds))
         last = self._run.in_set(self._run.n_iterations, layout.HISTORY)
         write_text(self._folder / layout.HISTORY, last.read_text(encoding="utf-8"))
@@ -151,10 +163,10 @@ class _Writing:
         whole = {**self._release.params, "task_file": self._release.task}
         write_json(self._folder / layout.PARAMS, whole)
 
-    def _seed(self, state: SeedState, left_out: set[str]) -> ExportedSeed:
+    def _seed(self, state: SeedState, missing: set[str]) -> ExportedSeed:
         return ExportedSeed(
             seed_id=state.seed_id,
-            in_dataset=self._private is None and state.seed_id not in left_out,
+            in_dataset=self._private is None and state.seed_id not in missing,
             verdicts=state.verdicts,
             n_requests=state.n_requests,
             n_kept=state.n_kept,
@@ -211,6 +223,7 @@ class _Writing:
             ],
             tally=self._tally,
             left_out=self._left_out,
+            withdrawn=self._withdrawn,
         )
 
     def _manifest(self, files: Mapping[str, File]) -> dict[str, Json]:
@@ -236,4 +249,13 @@ class _Writing:
             "history_sha256": files[layout.HISTORY].sha256,
             "certificates": {str(i): files[layout.certificate(i)].sha256 for i in self._iterations},
             "left_out": [asdict(row) for row in self._left_out],
+            **self._told_as_withdrawn(),
         }
+
+    def _told_as_withdrawn(self) -> dict[str, Json]:
+        """List each entry with its number of examples; without entries the manifest has no list."""
+        rows: list[Json] = [
+            {**entry.model_dump(exclude_none=True), "examples": self._withdrawn.n_by_entry[place]}
+            for place, entry in enumerate(self._withdrawn.entries)
+        ]
+        return {"withdrawn": rows} if rows else {}

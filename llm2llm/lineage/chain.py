@@ -39,6 +39,25 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Paid:
+    """What the ledger says of the request; `created` is UTC, `cost` null where it is not known."""
+
+    created: str
+    cost: float | None
+    latency_s: float | None
+    n_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What dvc.lock recorded of a stage behind the example: hashes of its code and its params."""
+
+    stage: str
+    code_sha256: str
+    params_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How screening ended; `gate`, `reason`, `reference_id`, `score` stand for a rejection only.
 
@@ -73,7 +92,9 @@ class Explanation:
     """The whole chain behind one example.
 
     `kind` is seed, augmented or rejected. For a seed `verdicts` lists what each student so far
-    made of it and the parts below are null; else they are set and `verdicts` is empty.
+    made of it and the parts below are null; else they are set and `verdicts` is empty. What
+    stands in no hashed file, since it may differ between equal runs, is `paid` and `recorded`: null
+    and empty where ledger or dvc.lock are not there.
     """
 
     kind: str
@@ -88,3 +109,5 @@ class Explanation:
     request: Asked | None
     screening: Outcome | None
     siblings: list[Sibling]
+    paid: Paid | None = None
+    recorded: tuple[Recorded, ...] = ()

@@ -1,15 +1,25 @@
 """Trace one example back to the seed, the wrong answer, the request and the gates behind it."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from llm2llm.exceptions import DataError
+from llm2llm.exclusions import WITHDRAWN
 from llm2llm.files import read_json
-from llm2llm.lineage.chain import Asked, Explanation, Outcome, Sibling, WrongAnswer
-from llm2llm.lineage.finding import RejectedCandidate, content_id, find_example
-from llm2llm.lineage.run import Run, open_run, rows, scan
+from llm2llm.lineage.chain import (
+    Asked,
+    Explanation,
+    Outcome,
+    Paid,
+    Recorded,
+    Sibling,
+    WrongAnswer,
+)
+from llm2llm.lineage.finding import HeldExample, RejectedCandidate, content_id, find_example
+from llm2llm.lineage.locked import Locked
+from llm2llm.lineage.run import Run, columns, open_run, rows
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
 from llm2llm.records.predictions import Prediction
@@ -17,15 +27,49 @@ from llm2llm.records.responses import Response
 from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.split import SplitRow
 
+_STAGES = ("train-iter", "predict", "diff-errors", "teacher-batch", "dedupe-against-test", "merge")
 
-def explain(root: Path, given: str) -> Explanation:
-    """Explain the example, seed or rejected candidate whose id is, or starts with, `given`."""
+
+def explain(root: Path, given: str, store: Path | None = None) -> Explanation:
+    """Explain the example, seed or rejected candidate whose id is, or starts with, `given`.
+
+    With a `store` its ledger and the project's dvc.lock are looked at too.
+    """
     run = open_run(root)
-    found = find_example(run, given)
-    if isinstance(found, RejectedCandidate):
-        return _explain_rejected(run, found)
-    sets, place = _sets_with(run, found)
-    row = _row_at(run.examples(sets[-1]), place, [field.name for field in fields(Example)])[1]
+    found = _explain(run, given)
+    if store is None or found.request is None or found.wrong_answer is None:
+        return found
+    recorded = _recorded(root, found.wrong_answer.iteration)
+    return replace(found, paid=_paid(store, found.request.request_id), recorded=recorded)
+
+
+def _paid(store: Path, request_id: str) -> Paid | None:
+    path = store / "ledger.sqlite"
+    if not path.is_file():
+        return None
+    from llm2llm.ledger.database import find
+    from llm2llm.ledger.reading import reading
+
+    with reading(path) as connection:
+        entry = find(connection, [request_id]).get(request_id)
+    if entry is None:
+        return None
+    return Paid(entry.created, entry.cost, entry.latency_s, entry.n_attempts)
+
+
+def _recorded(root: Path, iteration: int) -> tuple[Recorded, ...]:
+    locked = Locked(root)
+    found = {stage: locked.fingerprints(f"{stage}@{iteration}") for stage in _STAGES}
+    return tuple(Recorded(stage, *hashes) for stage, hashes in found.items() if hashes)
+
+
+def _explain(run: Run, given: str) -> Explanation:
+    place = find_example(run, given)
+    if isinstance(place, RejectedCandidate):
+        return _explain_rejected(run, place)
+    found = place.example_id
+    sets = _sets_with(run, place)
+    row = _row_at(run.examples(sets[-1]), place.place, [field.name for field in fields(Example)])[1]
     example = Example(**row)
     if example.iteration is None or example.request_id is None:
         return Explanation(
@@ -113,23 +157,26 @@ def _explain_rejected(run: Run, found: RejectedCandidate) -> Explanation:
     )
 
 
-def _sets_with(run: Run, name: str) -> tuple[list[int], int]:
-    """List the sets that hold an example of the newest set, and give its place there.
+def _sets_with(run: Run, held: HeldExample) -> list[int]:
+    """List the sets that hold an example of the newest set.
 
     Sets grow at their end, so one row of each tells; one that did not grow so is searched whole.
     """
     numbers = run.sets()
-    newest = scan(run.examples(numbers[-1]), Example).select("example_id").collect()["example_id"]
-    place = newest.index_of(name)
-    if place is None:
-        raise DataError(f"{run.examples(numbers[-1])}: changed while it was read; ask again")
+    path = run.examples(numbers[-1])
     found = []
     for number in numbers:
-        path = run.examples(number)
-        at, row = _row_at(path, place, ["example_id"])
-        if _holds(path, name) if row["example_id"] != newest[at] else at == place:
+        at, row = _row_at(run.examples(number), held.place, ["example_id"])
+        newest = _row_at(path, at, ["example_id"])[1] if number != numbers[-1] else row
+        if number == numbers[-1] and row["example_id"] != held.example_id:
+            raise DataError(f"{path}: changed while it was read; ask again")
+        if row["example_id"] != newest["example_id"]:
+            inside = _holds(run.examples(number), held.example_id)
+        else:
+            inside = at == held.place
+        if inside:
             found.append(number)
-    return found, place
+    return found
 
 
 def _row_at(path: Path, place: int, columns: list[str]) -> tuple[int, dict[str, Any]]:
@@ -149,7 +196,7 @@ def _row_at(path: Path, place: int, columns: list[str]) -> tuple[int, dict[str, 
 
 
 def _holds(path: Path, name: str) -> bool:
-    return not scan(path, Example).filter(example_id=name).select("example_id").collect().is_empty()
+    return bool(columns(path, Example, "example_id").column(0).index(name).as_py() >= 0)
 
 
 def _exported(run: Run, name: str) -> bool:
@@ -227,9 +274,10 @@ def _leakage_gates(run: Run, iteration: int) -> list[str]:
 def _passed_before(gate: str, gates: list[str]) -> list[str]:
     """List the leakage gates before the one that stopped a candidate.
 
-    Duplicates are looked for after all of them, everything else before.
+    Duplicates are looked for after all of them, and withdrawn is what passed; everything else is
+    looked at before.
     """
-    if gate == "duplicate":
+    if gate in ("duplicate", WITHDRAWN):
         return gates
     return gates[: gates.index(gate)] if gate in gates else []
 

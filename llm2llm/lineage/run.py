@@ -1,6 +1,7 @@
 """Where the files of a run lie, and lazy looks into them."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +11,7 @@ from llm2llm.params.loading import load_value
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
 Record = TypeVar("Record")
 
@@ -66,6 +68,60 @@ def scan(path: Path, record: type[Any]) -> "pl.LazyFrame":
 
     _look_at(path, record)
     return pl.scan_parquet(path)
+
+
+def columns(path: Path, record: type[Any], *names: str) -> "pa.Table":
+    """Read some columns of a file whole, after a look at its schema.
+
+    Arrow alone, as to import polars besides takes longer than to read a million ids.
+    """
+    import pyarrow.parquet as pq
+
+    _look_at(path, record)
+    with pq.ParquetFile(path) as source:
+        return source.read(columns=list(names), use_threads=False)
+
+
+def count(path: Path, record: type[Any]) -> int:
+    """Count the rows of a file, from its footer."""
+    import pyarrow.parquet as pq
+
+    _look_at(path, record)
+    return int(pq.read_metadata(path).num_rows)
+
+
+def counted_values(column: Any) -> dict[Any, int]:
+    """Count how often each value stands in an Arrow column, null too."""
+    import pyarrow.compute as pc
+
+    counts = pc.value_counts(column)
+    return dict(
+        zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)
+    )
+
+
+def rows_at(
+    path: Path, record: type[Any], names: Sequence[str], places: "pa.Array"
+) -> list[dict[str, Any]]:
+    """Fetch some columns of the rows at these places, in order; other row groups stay unread."""
+    import pyarrow.parquet as pq
+
+    _look_at(path, record)
+    wanted = places.to_pylist()
+    found: list[dict[str, Any]] = []
+    with pq.ParquetFile(path) as source:
+        start = at = 0
+        for group in range(source.metadata.num_row_groups):
+            end = start + source.metadata.row_group(group).num_rows
+            first = at
+            while at < len(wanted) and wanted[at] < end:
+                at += 1
+            if at > first:
+                inside = [place - start for place in wanted[first:at]]
+                table = source.read_row_group(group, columns=list(names), use_threads=False)
+                found += table.take(inside).to_pylist()
+            start = end
+    return found
 
 
 def rows(path: Path, record: type[Record], **equals: str | int) -> list[Record]:

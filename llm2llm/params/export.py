@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from llm2llm.params.exclude import Exclusion
 from llm2llm.params.section import Section
 
 Form = Literal["parquet", "chat", "prompt_completion", "alpaca", "sharegpt"]
@@ -40,7 +41,8 @@ class ExportParams(Section):
 
     A rejected candidate keeps its text only if its ROUGE-L F with every test item is below
     `rejected_text_below`; candidates that a leakage gate stopped never do. With `augmented_only`
-    no seed is handed on, nor any text that could quote one.
+    no seed is handed on, nor any text that could quote one. `exclude` lists what is withdrawn from
+    the set as it is.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,60}$")]
@@ -48,6 +50,7 @@ class ExportParams(Section):
     formats: Annotated[list[Form], Field(min_length=1)]
     augmented_only: bool
     rejected_text_below: Annotated[float, Field(gt=0, le=1)]
+    exclude: list[Exclusion]
     card: CardParams
 
     @field_validator("formats")

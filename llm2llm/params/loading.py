@@ -99,6 +99,8 @@ def _walk(
     fields: list[FieldInfo] = []
     current: type[BaseModel] | None = model
     for part in path:
+        if isinstance(part, int):
+            continue  # a place in a list, of whose sections `current` is already
         field = None if current is None else current.model_fields.get(part)
         if field is None:
             return fields, None

@@ -1,5 +1,6 @@
 """The whole of params.yaml, its task file and its pool: every problem at once, before any work."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,10 @@ from pydantic import BaseModel
 
 from llm2llm.exceptions import ParamsError
 from llm2llm.params.base_model import BaseModelParams
-from llm2llm.params.contradictions import teaching_problems
+from llm2llm.params.contradictions import sending_problems, teaching_problems
 from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.params.diff_errors import DiffErrorsParams
+from llm2llm.params.exclude import SetsParams
 from llm2llm.params.export import ExportParams
 from llm2llm.params.loading import check, read_yaml
 from llm2llm.params.predict import PredictParams
@@ -30,6 +32,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "diff_errors": DiffErrorsParams,
     "teacher_batch": TeacherBatchParams,
     "dedupe_against_test": DedupeParams,
+    "sets": SetsParams,
     "train_control": TrainControlParams,
     "report": ReportParams,
     "export": ExportParams,
@@ -63,6 +66,7 @@ def problems(params: Path, pool: Path) -> list[str]:
             continue
         loaded[name], lines = check(model, values[name], name, params.parent)
         found += [f"{params}: {line}" for line in lines]
+    found += [f"{params}: {line}" for line in _of_judge(loaded)]
     found += _iterations(params, values.get("iterations"), pool)
     if isinstance(values.get("task"), str):
         task, lines = _task(params, values["task"])
@@ -72,6 +76,13 @@ def problems(params: Path, pool: Path) -> list[str]:
             told = teaching_problems(teaching, runtime, task.teacher)
             found += [f"{params}: {line}" for line in told]
     return found
+
+
+def _of_judge(loaded: Mapping[str, BaseModel | None]) -> list[str]:
+    screening, runtime = loaded.get("dedupe_against_test"), loaded.get("runtime")
+    if not isinstance(screening, DedupeParams) or not isinstance(runtime, RuntimeParams):
+        return []
+    return sending_problems(screening.judging, runtime, None) if screening.judging else []
 
 
 _NAMES = {int: "a whole number", str: "text"}

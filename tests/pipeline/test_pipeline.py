@@ -163,7 +163,7 @@ def test_beyond_the_pool_is_told_in_one_sentence(again: Project) -> None:
     assert ran(output) == ["plan"]
     assert "`llm2llm pool 17` extends it" in output
     again.run("llm2llm", "pool", "17")
-    assert "17" not in again.run("llm2llm", "validate", check=False).stdout
+    assert "17" not in again.run("llm2llm", "validate", "--no-reach", check=False).stdout
 
 
 def test_the_teachers_params_concern_the_teacher_only(again: Project) -> None:
@@ -227,7 +227,7 @@ def test_bad_params_are_told_all_at_once_before_any_work(again: Project) -> None
     before = again.results()
     again.set_params(task="llm2llm/tasks/none.yaml", random_seed="one", foo=1)
     again.set_params(train_iter={"epochs": "many", "learnin_rate": 1.0}, subsample={"rate": 2.0})
-    told = again.run("llm2llm", "validate", check=False)
+    told = again.run("llm2llm", "validate", "--no-reach", check=False)
     assert told.returncode != 0
     for part in ("none.yaml", "random_seed", "foo", "epochs", "learnin_rate", "subsample.rate"):
         assert part in told.stdout, part
@@ -244,7 +244,7 @@ def test_a_bad_raw_file_stops_subsample_and_writes_nothing(again: Project) -> No
     assert "train_small.jsonl:61: not JSON" in output
     assert "Traceback" not in output
     assert not list((again.root / "data").rglob("*.tmp"))
-    assert "train_small.jsonl:61" in again.run("llm2llm", "validate", check=False).stdout
+    assert "train_small.jsonl:61" in again.run("llm2llm", "validate", "--no-reach", check=False).stdout
 
 
 def test_paid_answers_that_are_nowhere_are_not_paid_again(again: Project) -> None:
