@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llm2llm.answers import extract
+from llm2llm.answers import extract, why_unreadable
 from llm2llm.exceptions import DataError
 from llm2llm.ids import example_id
 from llm2llm.records.split import SplitRow
@@ -39,10 +39,10 @@ def _values(path: Path) -> Iterator[tuple[int, Any]]:
         )
     if path.suffix == ".parquet":
         try:
-            table = pq.read_table(path)
-        except (pa.ArrowInvalid, OSError) as failure:
+            rows = pq.read_table(path).to_pylist()
+        except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as failure:
             raise DataError(f"{path}: cannot be read as Parquet: {failure}") from None
-        yield from enumerate(table.to_pylist(), start=1)
+        yield from enumerate(rows, start=1)
         return
     with path.open("rb") as stream:
         for line, raw in enumerate(stream, start=1):
@@ -69,9 +69,10 @@ def _row(
     target = _text(where, value, fields.target)
     answer = extract(answer_format, target)
     if answer is None:
+        why = f" ({why_unreadable(answer_format, target)})" if answer_format.fields else ""
         raise DataError(
-            f"{where}: field `{fields.target}`: no {answer_format.kind} answer in {_short(target)};"
-            " the task's `answer` section says how one is read"
+            f"{where}: field `{fields.target}`: no {answer_format.kind} answer in"
+            f" {_short(target)}{why}; the task's `answer` section says how one is read"
         )
     return SplitRow(example_id(input_text, target), input_text, target, answer, line)
 

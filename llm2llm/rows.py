@@ -83,7 +83,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
-    except (pa.ArrowInvalid, OSError) as failure:
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as failure:
         raise DataError(f"{path}: cannot be read as Parquet: {failure}") from None
 
 

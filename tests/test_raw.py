@@ -1,6 +1,7 @@
 """Raw rows: every fault of a user's file is told with its line."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,7 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from llm2llm.exceptions import DataError
+from llm2llm.leakage.sources import read_rows
 from llm2llm.raw import read_raw
+from llm2llm.rows import stream_rows
 from llm2llm.tasks.sections import AnswerFormat, Fields
 
 FIELDS = Fields(input="question", target="answer")
@@ -85,3 +88,23 @@ def test_damaged_parquet_is_told(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with pytest.raises(DataError, match=r"t\.parquet: cannot be read as Parquet"):
         read_raw(tmp_path / "t.parquet", FIELDS, NUMBER)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: read_raw(path, Fields(input="text", target="text"), NUMBER),
+        lambda path: list(stream_rows(path)),
+        lambda path: list(read_rows(path, "text", "--field")),
+    ],
+    ids=["read_raw", "stream_rows", "read_rows"],
+)
+def test_parquet_texts_that_are_not_utf8_are_told(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    """Parquet does not check its texts; whoever reads a file names it where one is broken."""
+    offsets = pa.array([0, 2], pa.int32()).buffers()[1]
+    broken = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(b"a\xa9")])
+    pq.write_table(pa.table({"text": broken}), tmp_path / "broken.parquet")
+    with pytest.raises(DataError, match=r"broken\.parquet: cannot be read as Parquet.*utf-8"):
+        read(tmp_path / "broken.parquet")

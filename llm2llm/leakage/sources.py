@@ -79,7 +79,7 @@ def _records(path: Path) -> Iterator[Mapping[str, Any]]:
         try:
             for batch in _parquet(path).iter_batches(batch_size=_PARQUET_ROWS):
                 yield from batch.to_pylist()
-        except (pa.ArrowInvalid, OSError) as failure:
+        except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as failure:
             raise DataError(f"{path}: cannot be read as Parquet: {failure}") from None
         return
     try:

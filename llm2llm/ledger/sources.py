@@ -85,7 +85,12 @@ def _of_parquet(path: Path, now: str) -> Iterator[Sourced]:
                     where = f"{path}: row {n}"
                     entry = Entry(**row) if is_export else _of_response(where, row, now)
                     yield Sourced(where, entry)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as failure:
+    except (
+        pa.ArrowInvalid,
+        pa.ArrowNotImplementedError,
+        OSError,
+        UnicodeDecodeError,  # of a text in it
+    ) as failure:
         raise DataError(f"{path}: cannot be read as Parquet ({failure}); {_EXPECTED}") from None
 
 
