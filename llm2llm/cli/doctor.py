@@ -88,7 +88,11 @@ def _all(root: Path) -> Iterator[Finding]:
 
 
 def _notes(root: Path) -> Iterator[str]:
-    """Yield what may be missing, and in most runs is not needed."""
+    """Yield what blocks no run: stages without their DVC, what most runs do not need."""
+    from llm2llm.cli.leftovers import orphans
+
+    if (root / ".dvc").is_dir():
+        yield from orphans(root, store())
     try:
         base = load_section(root / PARAMS, "base_model", BaseModelParams)
     except ParamsError:

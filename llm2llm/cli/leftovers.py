@@ -22,10 +22,9 @@ class Leftover(NamedTuple):
 
 
 def leftovers(root: Path, store: Path) -> Iterator[Leftover]:
-    """Yield all that was left: half-written files and states, processes, wrong permissions."""
+    """Yield what stands in the way: half-written files and states, stopped processes, permissions."""
     yield from _half_written(root)
     yield from _half_states(store)
-    yield from _orphans(root, store)
     yield from _stopped(store)
     yield from _locked_away(root, store)
 
@@ -77,15 +76,14 @@ def _delete(what: str, paths: list[str]) -> Leftover:
     return Leftover(f"{what}: {named}", "`llm2llm doctor --fix` deletes them", paths, [])
 
 
-def _orphans(root: Path, store: Path) -> Iterator[Leftover]:
-    """Find stages that go on although the DVC that started them is gone."""
+def orphans(root: Path, store: Path) -> Iterator[str]:
+    """Tell of stages that go on although the DVC that started them is gone: they block nothing."""
     for each in running(root, store):
         if each.process and each.stage and not _has_dvc_above(each.process):
-            yield Leftover(
-                f"{each.stage} goes on as process {each.process}, without the DVC that started it",
-                f"the next `dvc repro` waits for it and takes its result; or `kill {each.process}`",
-                [],
-                [],
+            yield (
+                f"{each.stage} goes on as process {each.process}, without the DVC that started it;"
+                " the next `dvc repro` waits for it and takes its result; or"
+                f" `kill {each.process}`"
             )
 
 
