@@ -22,7 +22,7 @@ class Leftover(NamedTuple):
 
 
 def leftovers(root: Path, store: Path) -> Iterator[Leftover]:
-    """Yield what stands in the way: half-written files and states, stopped processes, permissions."""
+    """Yield what may be in the way: half-written files, states, stopped processes, permissions."""
     yield from _half_written(root)
     yield from _half_states(store)
     yield from _stopped(store)
