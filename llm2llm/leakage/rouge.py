@@ -12,7 +12,9 @@ from rapidfuzz.process import cdist, cpdist
 
 from llm2llm.exceptions import LeakageCheckError
 from llm2llm.leakage.gate import Match, Text
-from llm2llm.leakage.signatures import Signed, close_pairs, in_one_row, planes_for
+from llm2llm.leakage.joining import Join
+from llm2llm.leakage.reach import Reach
+from llm2llm.leakage.signatures import Signed, in_one_row, planes_for
 
 Words = Sequence[str]
 
@@ -45,8 +47,8 @@ class _Characters(dict[str, str]):
 class RougeIndex:
     """References as strings of one character per distinct word, which rapidfuzz compares fastest.
 
-    Where a cut is given, only pairs that signatures do not rule out are compared: none that
-    reaches the cut is lost.
+    Where a cut is given, only pairs that rare words or signatures do not rule out are compared:
+    none that reaches the cut is lost.
     """
 
     def __init__(self, references: Iterable[Words]) -> None:
@@ -56,7 +58,7 @@ class RougeIndex:
         self._characters.closed = True
         codes, self._n_words = in_one_row(self._references)
         self._n_planes = planes_for(float(self._n_words.mean()) if len(self._n_words) else 0.0)
-        self._signed = Signed.of(codes, self._n_words, self._n_planes)
+        self._join = Join(Signed.of(codes, self._n_words, self._n_planes))
 
     def nearest(
         self,
@@ -101,7 +103,7 @@ class RougeIndex:
         while encoded := self._encode(itertools.islice(source, _QUERIES)):
             codes, n_words = in_one_row(encoded)
             signed = Signed.of(codes, n_words, self._n_planes)
-            for left, right in close_pairs(signed, self._signed, cut, extra_words):
+            for left, right in self._join.close_pairs(signed, Reach(cut, extra_words)):
                 lcs = cpdist(
                     [encoded[query] for query in left],
                     [self._references[reference] for reference in right],

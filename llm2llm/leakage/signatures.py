@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.int64]
+from llm2llm.leakage.reach import Numbers, Reach
+
 Signatures = NDArray[np.uint64]  # one row per 64 bits, one column per text
 
 _WORD_BITS = 64
@@ -16,7 +18,7 @@ _TILE = 1 << 18  # cells compared at a time: their intermediate results stay in 
 _BAND = 1 << 12  # texts at most that are treated as of one length
 _SPARSE_STEP = 1 << 18
 _SIGNED_AT_ONCE = 1 << 12
-_EACH_COSTS = 120.0  # to compare a pair on its own, when one plane of a pair in a tile costs 1
+EACH_COSTS = 120.0  # to compare a pair on its own, when one plane of a pair in a tile costs 1
 
 
 def planes_for(mean_words: float) -> int:
@@ -31,10 +33,12 @@ class Signed:
 
     A signature holds, for each of its bits, whether the words that fall on it occur an odd number
     of times in all. Two texts of which one becomes the other by adding and deleting d words
-    differ in at most d bits. `places` are the texts' places as given; `n_known` counts the words
-    that have a bit at all.
+    differ in at most d bits. `places` are the texts' places as given, `starts` those of their first
+    words in `codes`; `n_known` counts the words that have a bit at all.
     """
 
+    codes: NDArray[np.uint32]
+    starts: Numbers
     places: Numbers
     n_words: Numbers
     n_known: Numbers
@@ -51,7 +55,8 @@ class Signed:
             n_planes //= 2
             wider = by_width[2 * n_planes]
             by_width[n_planes] = wider[:n_planes] ^ wider[n_planes:]
-        return cls(order, n_words[order], n_known[order], by_width)
+        starts = (np.cumsum(n_words) - n_words)[order]
+        return cls(codes, starts, order, n_words[order], n_known[order], by_width)
 
 
 def _sign(
@@ -75,109 +80,116 @@ def _sign(
     return signatures, n_known
 
 
-def close_pairs(
-    queries: Signed, references: Signed, cut: float, extra_words: int
-) -> Iterator[tuple[Numbers, Numbers]]:
-    """Yield the places of all pairs that may reach the cut, and of few others.
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """References of similar length to compare with some queries, by so many planes, under a limit.
 
-    A pair of m and n words that differs by d of them has a lengthened ROUGE-L F of
-    1 - d / (m + n + 2 * extra_words): it reaches the cut only while d is at most
-    (1 - cut) * (m + n + 2 * extra_words). Texts of similar length are compared together, under
-    the limit of the longest; what is left, pair by pair under its own.
+    `cost` counts in planes of a pair.
     """
-    bands = _bands(references.n_words)
-    for q_start, q_end in _bands(queries.n_words):
-        for r_start, r_end in bands:
-            shortest = queries.n_words[q_start] + references.n_words[r_start]
-            longest = queries.n_words[q_end - 1] + references.n_words[r_end - 1]
-            limit = _limit(cut, int(longest), extra_words)
-            apart = max(
-                queries.n_words[q_start] - references.n_words[r_end - 1],
-                references.n_words[r_start] - queries.n_words[q_end - 1],
-            )
-            if apart > limit:
-                continue
-            width = _width(int(shortest), limit, max(references.by_width))
-            q, r = slice(q_start, q_end), slice(r_start, r_end)
-            for left, right in _compare_all(queries, references, q, r, width, limit):
-                yield from _compare_each(queries, references, left, right, cut, extra_words)
+
+    references: slice
+    width: int
+    limit: int
+    cost: float
 
 
-def _limit(cut: float, n_words: int, extra_words: int) -> int:
-    """Round so that no pair on the limit is lost to floating-point error."""
-    return int((1.0 - cut) * (n_words + 2 * extra_words) + 1e-6)
+def tiles(
+    queries: Signed, q: slice, references: Signed, reach: Reach, parted: Sequence[tuple[int, int]]
+) -> Iterator[Tile]:
+    """Yield what queries of similar length must be compared with, under the limit of the longest.
+
+    `parted` are the references' bands. What is left must be compared pair by pair, each under its
+    own limit.
+    """
+    shortest, longest = int(queries.n_words[q.start]), int(queries.n_words[q.stop - 1])
+    for start, end in parted:
+        least, most = int(references.n_words[start]), int(references.n_words[end - 1])
+        limit = reach.limit(longest + most)
+        if max(shortest - most, least - longest) <= limit:
+            width, cost = cheapest(shortest + least, limit, max(references.by_width))
+            n_pairs = (q.stop - q.start) * (end - start)
+            yield Tile(slice(start, end), width, limit, n_pairs * cost)
 
 
-def _bands(n_words: Numbers) -> list[tuple[int, int]]:
+def bands(n_words: Numbers) -> list[tuple[int, int]]:
     """Part sorted lengths where they have grown by an eighth, or a tile is full."""
-    bands: list[tuple[int, int]] = []
+    parted: list[tuple[int, int]] = []
     start = 0
     while start < len(n_words):
         longest = int(n_words[start] * 1.125) + 1
         end = min(int(np.searchsorted(n_words, longest, "right")), start + _BAND)
-        bands.append((start, end))
+        parted.append((start, end))
         start = end
-    return bands
+    return parted
 
 
-def _width(n_words: int, limit: int, widest: int) -> int:
+def cheapest(n_words: int, limit: int, widest: int) -> tuple[int, float]:
     """Choose the number of planes with which comparing all, then each that is left, costs least.
+
+    Return it with the cost of a pair.
+    """
+    widths = [2**n for n in range(widest.bit_length())]
+    return min(
+        ((width, width + EACH_COSTS * share_left(n_words, limit, width)) for width in widths),
+        key=lambda width_and_cost: width_and_cost[1],
+    )
+
+
+def share_left(n_words: int, limit: int, width: int) -> float:
+    """Estimate which share of pairs of so many words in sum is not ruled out by some planes.
 
     Two texts with k words of their own differ in B / 2 * (1 - (1 - 2 / B) ** k) of B bits, with a
     variance of about B / 4 * (1 - (1 - 4 / B) ** k); of words in sum, some six in ten are not
     shared.
     """
     own = 0.6 * n_words
-    best, least = 1, math.inf
-    width = 1
-    while width <= widest:
-        n_bits = _WORD_BITS * width
-        expected = n_bits / 2 * (1 - (1 - 2 / n_bits) ** own)
-        deviation = max(0.5, (n_bits / 4 * (1 - (1 - 4 / n_bits) ** own)) ** 0.5)
-        left = math.erfc((expected - limit) / deviation / 2**0.5) / 2
-        cost = width + _EACH_COSTS * left
-        if cost < least:
-            best, least = width, cost
-        width *= 2
-    return best
+    n_bits = _WORD_BITS * width
+    expected = n_bits / 2 * (1 - (1 - 2 / n_bits) ** own)
+    deviation = max(0.5, (n_bits / 4 * (1 - (1 - 4 / n_bits) ** own)) ** 0.5)
+    return math.erfc((expected - limit) / deviation / 2**0.5) / 2
 
 
-def _compare_all(
-    queries: Signed, references: Signed, q: slice, r: slice, width: int, limit: int
+def counts_of(width: int) -> type[np.uint8] | type[np.uint16]:
+    """Return a type for so many planes' bits; all of 256 wrap to 0, which keeps a pair."""
+    return np.uint8 if width * _WORD_BITS <= 256 else np.uint16
+
+
+def capped(limits: Numbers, width: int) -> NDArray[Any]:
+    """Return limits in that type; one that is below zero becomes zero."""
+    counts = counts_of(width)
+    return limits.clip(0, np.iinfo(counts).max).astype(counts)
+
+
+def compare_all(
+    queries: Signed, q: slice, references: Signed, tile: Tile
 ) -> Iterator[tuple[Numbers, Numbers]]:
     """Compare each query of a band with each reference of another, the longer one innermost."""
+    r, width = tile.references, tile.width
     # Every word that no reference has is a difference of its own.
-    limits = limit - (queries.n_words[q] - queries.n_known[q])
-    # All of 256 bits differing would wrap to 0, which keeps a pair and loses none.
-    counts, most = (np.uint8, 255) if width * _WORD_BITS <= 256 else (np.uint16, 65_535)
-    capped = np.minimum(limits, most).clip(0).astype(counts)
+    limits = tile.limit - (queries.n_words[q] - queries.n_known[q])
+    counts, most = counts_of(width), capped(limits, width)
     ours, theirs = queries.by_width[width][:, q], references.by_width[width][:, r]
     turned = len(limits) > theirs.shape[1]
     rows, columns = (theirs, ours) if turned else (ours, theirs)
     step = max(1, _TILE // columns.shape[1])
     for start in range(0, rows.shape[1], step):
-        tile = slice(start, start + step)
-        bits = rows[0, tile, None] ^ columns[0]
+        part = slice(start, start + step)
+        bits = rows[0, part, None] ^ columns[0]
         differing = np.bitwise_count(bits).astype(counts, copy=False)
         ones = np.empty(bits.shape if width > 1 else 0, np.uint8)
         for plane in range(1, width):
-            np.bitwise_xor(rows[plane, tile, None], columns[plane], out=bits)
+            np.bitwise_xor(rows[plane, part, None], columns[plane], out=bits)
             np.bitwise_count(bits, out=ones)
             np.add(differing, ones, out=differing)
-        near = differing <= (capped if turned else capped[tile, None])
+        near = differing <= (most if turned else most[part, None])
         outer, inner = np.divmod(np.flatnonzero(near), columns.shape[1])
         left, right = (inner, outer + start) if turned else (outer + start, inner)
         possible = limits[left] >= 0
         yield left[possible] + q.start, right[possible] + r.start
 
 
-def _compare_each(
-    queries: Signed,
-    references: Signed,
-    left: Numbers,
-    right: Numbers,
-    cut: float,
-    extra_words: int,
+def compare_each(
+    queries: Signed, references: Signed, left: Numbers, right: Numbers, reach: Reach
 ) -> Iterator[tuple[Numbers, Numbers]]:
     """Compare pairs by their widest signatures, each under its own limit."""
     widest = max(references.by_width)
@@ -185,7 +197,7 @@ def _compare_each(
     for start in range(0, len(left), _SPARSE_STEP):
         q, r = left[start : start + _SPARSE_STEP], right[start : start + _SPARSE_STEP]
         n_words = queries.n_words[q] + references.n_words[r]
-        limits = np.floor((1.0 - cut) * (n_words + 2 * extra_words) + 1e-6)
+        limits = reach.limits(n_words)
         limits -= queries.n_words[q] - queries.n_known[q]
         differing = np.zeros(len(q), np.int64)
         for plane in range(widest):
