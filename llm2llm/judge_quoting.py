@@ -6,13 +6,15 @@ from pathlib import Path
 
 from llm2llm.estimating import MOST_RENDERED, WIDEST, Amount
 from llm2llm.ids import canonical_json
-from llm2llm.judging import Judge
+from llm2llm.judging import Judge, Pair
+from llm2llm.leakage.gates import N_GREY
 from llm2llm.lineage.progress import Status
 from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.params.loading import load_section, load_value
 from llm2llm.params.subsample import SubsampleParams
 from llm2llm.pending import PARAMS, Teaching, is_done, n_asking
 from llm2llm.raw import read_raw
+from llm2llm.records.split import SplitRow
 from llm2llm.tasks.sections import Fields
 from llm2llm.teacher.backends import FREE
 from llm2llm.teacher.budget import Prices
@@ -21,8 +23,8 @@ from llm2llm.teacher.lengths import most_completion_tokens, most_prompt_tokens
 _WRAPPED = 200  # characters around a planted test item, at most
 ASSUMPTION = (
     "the judge is expected to be asked nothing: how many candidates score within its band shows"
-    " once they are written; at most one of each seed does in an iteration, besides the planted"
-    " leaks"
+    f" once they are written; at most one of each seed does in an iteration, with up to {N_GREY}"
+    " test items, besides the planted leaks"
 )
 
 
@@ -40,12 +42,13 @@ def quote_judge(
 ) -> JudgeQuote:
     """Bound it by one candidate of each seed and iteration, as long as may be, and planted leaks.
 
-    Of the answers to one seed in an iteration only one passes the checks before the gates.
+    The candidate stands beside as many test items as there may be. Of the answers to one seed in an
+    iteration only one passes the checks before the gates.
     """
     free = judge.params.backend in FREE
     left = [i for i in range(n_asking(root)) if not is_done(found, i, "dedupe-against-test")]
     n_planted = load_section(root / PARAMS, "dedupe_against_test", DedupeParams).n_planted
-    n_requests = len(left) * n_seeds + (n_planted if left else 0)
+    n_requests = N_GREY * len(left) * n_seeds + (n_planted if left else 0)
     prompt, completion = _most_tokens(root, teaching, judge)
     tokens = (n_requests * prompt, None if completion is None else n_requests * completion)
     cost = 0.0 if free else _prices(teaching).cost(*tokens)
@@ -61,7 +64,8 @@ def _most_tokens(root: Path, teaching: Teaching, judge: Judge) -> tuple[int, int
     longest = max((row.input for row in test), key=lambda text: len(canonical_json(text).encode()))
     n_chars = max(teaching.criteria.validity.max_input_chars, len(longest) + _WRAPPED)
     n_rendered = min(n_chars, MOST_RENDERED)
-    described = judge.describe(judge.request(WIDEST * n_rendered, longest))
+    item = SplitRow("", longest, "", "", 0)
+    described = judge.describe(judge.request(Pair("", WIDEST * n_rendered, item, 1.0)))
     most = most_prompt_tokens(canonical_json(described))
     teacher = described["teacher"]
     assert isinstance(teacher, dict)

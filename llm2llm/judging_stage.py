@@ -1,23 +1,42 @@
-"""The edge of gate judge: environment, clocks and the project's ledger around it."""
+"""The edge of gate judge: environment, clocks, a lock and the project's ledger around it."""
 
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from llm2llm.ids import sha256_file, sha256_json
 from llm2llm.judging import Judge
 from llm2llm.ledger.database import Ledger
 from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.params.loading import load_section, load_value
 from llm2llm.params.runtime import RuntimeParams
-from llm2llm.stage import PARAMS, say
+from llm2llm.stage import PARAMS, say, store, waiting
 from llm2llm.tasks.sections import LeakagePolicy
 from llm2llm.teacher.backends import Edge, make_sender
 from llm2llm.teacher.bought import refuse_to_pay_again
 from llm2llm.teacher.tally import Tally
+from llm2llm.validity import load_criteria
+from llm2llm.work import unit_of_work
 
 _LOCK = Path("stages/dvc.lock")
+
+
+def paying_alone(stage: str, files: Sequence[Path]) -> AbstractContextManager[object]:
+    """Keep other processes from asking for the same judgments meanwhile, an orphan's too.
+
+    `files` are what the stage reads. Without a judge nothing is paid, and nothing is locked.
+    """
+    params = load_section(PARAMS, "dedupe_against_test", DedupeParams)
+    if params.judging is None:
+        return nullcontext()
+    task = Path(load_value(PARAMS, "task", str))
+    criteria, policy = load_criteria(task), load_section(task, "leakage", LeakagePolicy)
+    sections = [each.model_dump() for each in (params, criteria.answer, criteria.validity, policy)]
+    key = sha256_json([stage, *sections, *(sha256_file(file) for file in files)])
+    return unit_of_work(store(), key, waiting)
 
 
 def judge_of(
@@ -46,5 +65,4 @@ def judge_of(
         judging,
         lambda: make_sender(judging, runtime, None, ledger(), edge),
         masked=policy.masked and not policy.templated,
-        random_seed=load_value(PARAMS, "random_seed", int),
     )

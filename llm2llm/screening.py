@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from llm2llm.duplicates import Item, Nearest, find_duplicates
 from llm2llm.exceptions import CountError, LeakageCheckError
 from llm2llm.ids import Json, example_id
-from llm2llm.judging import Judge, Pair, put_to_judge
+from llm2llm.judge_certifying import Suspect, put_to_judge
+from llm2llm.judging import Judge, Pair
 from llm2llm.leakage.certificate import Outcome, certify, duplicate_cut, nearest_kept
 from llm2llm.leakage.encoder import Encode
-from llm2llm.leakage.gate import Match, Text
+from llm2llm.leakage.gate import Near, Text
 from llm2llm.leakage.gates import REASONS, LeakageGates, build_gates
 from llm2llm.leakage.normalize import words
 from llm2llm.leakage.planted import check_planted
@@ -169,16 +170,16 @@ def _check_against_test(
     test: Sequence[SplitRow],
     grey_from: float | None,
     on_progress: Callable[[int, int], None],
-) -> list[tuple[_Row, Match]]:
-    """Reject what a gate stops; gives the rows that are grey, each with its test item."""
-    grey: list[tuple[_Row, Match]] = []
+) -> list[tuple[_Row, Near]]:
+    """Reject what a gate stops; gives the rows that are grey, each with its test items."""
+    grey: list[tuple[_Row, Near]] = []
     for start in range(0, len(rows), _CHUNK):
         chunk = rows[start : start + _CHUNK]
         texts = [Text(row.candidate.input, row.candidate.target) for row in chunk if row.candidate]
         sifted = gates.sift(texts, grey_from)
-        for row, flag, match in zip(chunk, sifted.flags, sifted.grey, strict=True):
-            if match is not None:
-                grey.append((row, match))
+        for row, flag, near in zip(chunk, sifted.flags, sifted.grey, strict=True):
+            if near is not None:
+                grey.append((row, near))
             if flag is not None:
                 reference_id = test[flag.reference].example_id
                 row.verdict = _Verdict(flag.gate, REASONS[flag.gate], reference_id, flag.score)
@@ -187,18 +188,26 @@ def _check_against_test(
 
 
 def _ask(
-    judge: Judge, grey: Sequence[tuple[_Row, Match]], test: Sequence[SplitRow], n_planted: int
+    judge: Judge, grey: Sequence[tuple[_Row, Near]], test: Sequence[SplitRow], n_planted: int
 ) -> dict[str, Json]:
     """Reject what the judge does not clear; gives what is to be certified of it."""
-    pairs = [
-        Pair(row.item().example_id, row.item().input, test[match.reference], match.score)
-        for row, match in grey
-    ]
-    judgments, certified = put_to_judge(judge, pairs, test, n_planted)
-    for (row, _), pair, judgment in zip(grey, pairs, judgments, strict=True):
-        if judgment.outcome != "no":
-            row.verdict = _Verdict("judge", judgment.reason, pair.reference.example_id, pair.score)
+    suspects = [_suspect(row.item(), near, test) for row, near in grey]
+    decided, certified = put_to_judge(judge, suspects, test, n_planted)
+    for (row, _), each in zip(grey, decided, strict=True):
+        if each.judgment.opinion != "no":
+            pair = each.pair
+            row.verdict = _Verdict(
+                "judge", each.judgment.reason, pair.reference.example_id, pair.score
+            )
     return certified
+
+
+def _suspect(item: Item, near: Near, test: Sequence[SplitRow]) -> Suspect:
+    pairs = [
+        Pair(item.example_id, item.input, test[match.reference], match.score)
+        for match in near.matches
+    ]
+    return Suspect(tuple(pairs), near.n_beyond)
 
 
 def _check_for_duplicates(rows: Sequence[_Row], examples: Sequence[Example], cut: float) -> None:

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from llm2llm.files import read_records, replacing_folder, write_json, write_records, write_text
-from llm2llm.judging_stage import judge_of
+from llm2llm.judging_stage import judge_of, paying_alone
 from llm2llm.leakage.encoder import Encode, load_encoder
 from llm2llm.leakage.page import readable
 from llm2llm.ledger.database import Ledger
@@ -24,23 +24,28 @@ from llm2llm.withdrawing import withdraw
 
 
 def _encoder(params: DedupeParams) -> tuple[Encode, str] | None:
-    if "embedding" not in params.gates:
-        return None
-    return load_encoder(params.embedding.encoder, params.embedding.revision)
+    gate = params.embedding
+    return load_encoder(gate.encoder, gate.revision) if "embedding" in params.gates else None
 
 
 def main(iteration: int) -> None:
     """Write data/iterations/i/screened/."""
+    name = f"dedupe-against-test {iteration}"
     params = load_section(PARAMS, "dedupe_against_test", DedupeParams)
     task = Path(load_value(PARAMS, "task", str))
     folder = Path(f"data/iterations/{iteration}")
-    responses = read_records(folder / "responses.parquet", Response)
-    with progress(f"dedupe-against-test {iteration}") as advance:
+    files = (
+        folder / "responses.parquet",
+        Path(f"data/sets/{iteration}/examples.parquet"),
+        *(Path("data/split", each) for each in ("test.parquet", "rest.parquet")),
+    )
+    responses = read_records(files[0], Response)
+    with paying_alone(name, files), progress(name) as advance:
         screened = screen(
             responses,
-            read_records(Path(f"data/sets/{iteration}/examples.parquet"), Example),
-            read_records(Path("data/split/test.parquet"), SplitRow),
-            read_records(Path("data/split/rest.parquet"), SplitRow),
+            read_records(files[1], Example),
+            read_records(files[2], SplitRow),
+            read_records(files[3], SplitRow),
             criteria=load_criteria(task),
             policy=load_section(task, "leakage", LeakagePolicy),
             params=params,
@@ -52,16 +57,13 @@ def main(iteration: int) -> None:
                 lambda tally: advance(tally.n_done, tally.n_total, tally.note(time.monotonic())),
             ),
         )
-    screened = withdraw(screened, responses, load_section(PARAMS, "sets", SetsParams).exclude)
-    with replacing_folder(folder / "screened") as target:
-        write_records(target / "kept.parquet", Kept, screened.kept)
-        write_records(target / "rejected.parquet", Rejected, screened.rejected)
-        write_json(target / "certificate.json", screened.certificate)
-        write_text(target / "certificate.md", readable(screened.certificate))
-    say(
-        f"dedupe-against-test {iteration}: {len(screened.kept)} kept,"
-        f" {len(screened.rejected)} rejected"
-    )
+        screened = withdraw(screened, responses, load_section(PARAMS, "sets", SetsParams).exclude)
+        with replacing_folder(folder / "screened") as target:
+            write_records(target / "kept.parquet", Kept, screened.kept)
+            write_records(target / "rejected.parquet", Rejected, screened.rejected)
+            write_json(target / "certificate.json", screened.certificate)
+            write_text(target / "certificate.md", readable(screened.certificate))
+    say(f"{name}: {len(screened.kept)} kept, {len(screened.rejected)} rejected")
 
 
 if __name__ == "__main__":

@@ -281,7 +281,11 @@ def test_an_export_goes_into_another_project_and_is_no_spending(
 ) -> None:
     """Every row comes back as it was, cost included; the other project has spent nothing."""
     fill(store, ROWS, n_charges=1)
-    assert loaded("export", tmp_path / name) == {"file": str(tmp_path / name), "n_rows": 10}
+    assert loaded("export", tmp_path / name) == {
+        "file": str(tmp_path / name),
+        "n_rows": 10,
+        "n_judged": 0,
+    }
     (tmp_path / "other").mkdir()
     os.chdir(tmp_path / "other")
     found = loaded("import", tmp_path / name)["files"]

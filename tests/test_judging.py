@@ -5,7 +5,7 @@ A real server stands for the judge's endpoint, a function that counts words for 
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,10 @@ from llm2llm.estimating import WIDEST
 from llm2llm.exceptions import LeakageCheckError, TeacherError
 from llm2llm.files import read_json, read_records, write_records
 from llm2llm.ids import canonical_json
-from llm2llm.judging import Judge, read_verdict
+from llm2llm.judge_opinions import read_opinion
+from llm2llm.judging import Judge, Pair
 from llm2llm.leakage.checking import Checker
+from llm2llm.leakage.gates import N_GREY
 from llm2llm.leakage.page import readable
 from llm2llm.leakage.sources import SourceRow
 from llm2llm.ledger.database import Ledger
@@ -84,7 +86,11 @@ class _Impatient(threading.Event):
 
 
 def judged(
-    given: DedupeParams, store: Path, *texts: str, limits: RuntimeParams | None = None
+    given: DedupeParams,
+    store: Path,
+    *texts: str,
+    limits: RuntimeParams | None = None,
+    test: Sequence[SplitRow] = TEST,
 ) -> Screened:
     """Screen candidates as the stage does."""
     section = given.judging
@@ -95,12 +101,11 @@ def judged(
             section, limits or runtime(), None, Ledger(store), edge(stop=_Impatient())
         ),
         masked=True,
-        random_seed=7,
     )
     return screen(
         [response(SEED, answer(text), n) for n, text in enumerate(texts)],
         [SEED],
-        TEST,
+        test,
         [],
         params=given,
         on_progress=lambda *_: None,
@@ -135,7 +140,7 @@ def asked_about(server: TeacherServer, text: str) -> int:
 
 
 def test_a_clear_no_passes(tmp_path: Path) -> None:
-    """Only grey candidates are shown, beside the nearest test item; a cleared one is kept."""
+    """Only grey candidates are shown, beside the test items near to them; a cleared one is kept."""
     with serving(about(GREY, lambda: completion(NO))) as server:
         result = judged(judge_params(server.url), tmp_path, GREY, FAR)
         assert asked_about(server, GREY) == 1 and asked_about(server, FAR) == 0
@@ -158,11 +163,33 @@ REJECTIONS: dict[str, tuple[Callable[[], Reply], str]] = {
     "garbage": (lambda: completion("It is not the same."), "no clear no"),
     "no and prose": (lambda: completion(f"Well. {NO}"), "no clear no"),
     "both": (
-        lambda: completion('{"same_problem": "yes", "same_problem": "no"}'),
+        lambda: completion('{"reason": "r", "same_problem": "yes", "same_problem": "no"}'),
         "no clear no",
     ),
-    "not sure": (lambda: completion('{"same_problem": "maybe"}'), "no clear no"),
-    "false": (lambda: completion('{"same_problem": false}'), "no clear no"),
+    "not sure": (
+        lambda: completion('{"reason": "r", "same_problem": "maybe"}'),
+        "no clear no",
+    ),
+    "false": (lambda: completion('{"reason": "r", "same_problem": false}'), "no clear no"),
+    "no, spelled otherwise": (lambda: completion(NO.replace("no", "No ")), "no clear no"),
+    "no reason": (lambda: completion('{"same_problem": "no"}'), "no clear no"),
+    "a number for a reason": (
+        lambda: completion('{"reason": 1, "same_problem": "no"}'),
+        "no clear no",
+    ),
+    "one field more": (
+        lambda: completion('{"reason": "r", "same_problem": "no", "same": "yes"}'),
+        "no clear no",
+    ),
+    "the same field again": (
+        lambda: completion('{"reason": "r", "reason": "s", "same_problem": "no"}'),
+        "no clear no",
+    ),
+    "thoughts that end twice": (
+        lambda: completion(f"<think>It says </think>{YES}</think>{NO}"),
+        "no clear no",
+    ),
+    "a tool": (lambda: completion(NO, "tool_calls"), "did not end by itself (tool_calls)"),
     "a list": (lambda: completion(f"[{NO}]"), "no clear no"),
     "empty": (lambda: completion(""), "no clear no"),
     "cut off": (lambda: completion(NO, "length"), "cut off"),
@@ -186,12 +213,10 @@ def test_anything_but_a_clear_no_is_a_leak(what: str, tmp_path: Path) -> None:
     assert counts["rejected_by_gate"] == {"judge": 1}
 
 
-@pytest.mark.parametrize(
-    "text", [NO, f"```json\n{NO}\n```", f"<think>yes</think>\n{NO}", '{"same_problem": " No "}']
-)
+@pytest.mark.parametrize("text", [NO, f"```json\n{NO}\n```", f"<think>yes</think>\n{NO}"])
 def test_a_clear_no_may_stand_in_a_fence_or_after_thoughts(text: str) -> None:
     """What models put around one JSON object and cannot be mistaken for a verdict is no matter."""
-    assert read_verdict(text, "stop")[0] == "no"
+    assert read_opinion(text, "stop")[0] == read_opinion(text, None)[0] == "no"
 
 
 def test_an_outage_stops_and_nothing_is_asked_again(tmp_path: Path) -> None:
@@ -214,7 +239,7 @@ def test_an_outage_stops_and_nothing_is_asked_again(tmp_path: Path) -> None:
 
 def test_an_endpoint_that_is_not_there_stops(tmp_path: Path) -> None:
     """Nothing is let through, and nothing rejected, without an answer."""
-    with pytest.raises(TeacherError, match="0 of 3 requests are answered"):
+    with pytest.raises(TeacherError, match="0 of 2 requests are answered"):
         judged(judge_params(refusing_url()), tmp_path, GREY)
 
 
@@ -237,12 +262,12 @@ def test_equal_candidates_are_asked_about_once(tmp_path: Path) -> None:
 
 
 def test_a_judge_that_clears_planted_leaks_stops(tmp_path: Path) -> None:
-    """A judge that says no to a test item between other sentences is no judge."""
-    with (
-        serving(lambda _body, _number: completion(NO)) as server,
-        pytest.raises(LeakageCheckError, match="gate judge: cleared 2 of 2 planted leaks"),
-    ):
-        judged(judge_params(server.url), tmp_path, GREY)
+    """A judge that says no to a test item between other sentences is asked about nothing else."""
+    with serving(lambda _body, _number: completion(NO)) as server:
+        with pytest.raises(LeakageCheckError, match="gate judge: cleared 2 of 2 planted leaks"):
+            judged(judge_params(server.url), tmp_path, GREY, OTHER)
+        assert len(server.bodies) == N_PLANTED
+        assert asked_about(server, GREY) == asked_about(server, OTHER) == 0
 
 
 def test_with_nothing_grey_nothing_is_asked(tmp_path: Path) -> None:
@@ -284,7 +309,7 @@ def test_what_is_asked_and_of_whom_is_in_the_gate_version(tmp_path: Path) -> Non
     judge = judge_params("http://127.0.0.1:1/v1").judging
     assert judge is not None
     settings = [
-        Judge(judge, lambda: pytest.fail("asked"), masked=masked, random_seed=1).settings
+        Judge(judge, lambda: pytest.fail("asked"), masked=masked).settings
         for masked in (True, False)
     ]
     assert settings[0]["template_sha256"] != settings[1]["template_sha256"]
@@ -303,8 +328,9 @@ def test_the_judges_requests_are_rows_of_the_ledger(tmp_path: Path) -> None:
         described = [json.loads(entry.request) for entry in entries(connection)]
     assert {each["purpose"] for each in described} == {"judge"}
     assert {each["draw"] for each in described} == {0}
-    assert {each["random_seed"] for each in described} == {7}
-    export(tmp_path / "ledger.sqlite", tmp_path / "rows.jsonl", backend=None, since=None)
+    assert {each["random_seed"] for each in described} == {0}
+    done = export(tmp_path / "ledger.sqlite", tmp_path / "rows.jsonl", backend=None, since=None)
+    assert (done.n_rows, done.n_judged) == (3, 3)
     other = Ledger(tmp_path / "other")
     assert bring(other, tmp_path / "rows.jsonl", "2026-01-01").n_added == 3
     other.close()
@@ -425,7 +451,7 @@ def test_the_stage_asks_through_the_projects_ledger(project: Path) -> None:
 def test_quote_bounds_what_the_judge_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One candidate of each seed and iteration, and the planted leaks, is the most there can be."""
+    """A candidate of each seed and iteration beside so many test items, and the planted leaks."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     prices = {"price_per_million_prompt_tokens": 2.0, "price_per_million_completion_tokens": 10.0}
@@ -436,7 +462,7 @@ def test_quote_bounds_what_the_judge_is_asked(
     write_params(tmp_path, runtime=prices, dedupe_against_test=screening)
     found = json.loads(CliRunner().invoke(app, ["quote", "--json"]).stdout)
     judge = found["judge"]["most"]
-    assert judge["n_requests"] == 2 * 120 + N_PLANTED
+    assert judge["n_requests"] == 2 * 120 * N_GREY + N_PLANTED
     assert judge["n_completion_tokens"] == judge["n_requests"] * 200
     assert judge["cost"] == pytest.approx(
         judge["n_prompt_tokens"] * 2e-6 + judge["n_completion_tokens"] * 1e-5
@@ -457,17 +483,20 @@ def test_no_request_is_longer_than_quoted(tmp_path: Path) -> None:
             section,
             lambda: make_sender(section, runtime(), None, Ledger(tmp_path), edge()),
             masked=True,
-            random_seed=7,
         )
         widest = [
-            len(canonical_json(judge.describe(judge.request(text * 300, "x"))).encode())
+            len(
+                canonical_json(
+                    judge.describe(judge.request(Pair("", text * 300, TEST[0], 1.0)))
+                ).encode()
+            )
             for text in (WIDEST, '"', "\\", "\U0001f355", "\u20ac", "a")
         ]
     assert max(widest) == widest[0]
 
 
 def test_a_batch_api_can_judge(tmp_path: Path) -> None:
-    """Planted leaks and candidates go into one batch; what it answers are the verdicts."""
+    """Planted leaks are a batch, candidates another; what these answer are the verdicts."""
     with serving_batches() as server:
         server.finish = lambda job: End(
             output=[
@@ -485,7 +514,7 @@ def test_a_batch_api_can_judge(tmp_path: Path) -> None:
         )
         limits = runtime(openai_batch={"poll_every_s": 0.001, "wait": True})
         result = judged(given, tmp_path, GREY, limits=limits)
-        assert [len(job.lines) for job in server.jobs.values()] == [N_PLANTED + 1]
+        assert [len(job.lines) for job in server.jobs.values()] == [N_PLANTED, 1]
     assert [kept.input for kept in result.kept] == [GREY]
 
 

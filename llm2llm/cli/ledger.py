@@ -139,14 +139,21 @@ def export(
 ) -> None:
     """Write all requests with their answers to one file; no key is ever in it.
 
+    Requests of the leakage judge hold test items: whoever gets the file has then seen them.
+
     Example: llm2llm ledger export answers.parquet --since 2026-11-01
     """
     path = store() / "ledger.sqlite"
-    n_rows = export_rows(path, file, backend=backend, since=_moment(since))
+    done = export_rows(path, file, backend=backend, since=_moment(since))
     if json_:
-        print(json.dumps({"file": str(file), "n_rows": n_rows}))
-    else:
-        print(f"{file}: {n_rows} requests with their outcomes")
+        print(json.dumps({"file": str(file), **dataclasses.asdict(done)}))
+        return
+    print(f"{file}: {done.n_rows} requests with their outcomes")
+    if done.n_judged:
+        print(
+            f"warning: {done.n_judged} of them were put to the leakage judge and hold test items"
+            " word for word; whoever gets this file has seen them"
+        )
 
 
 def _moment(text: str | None) -> str | None:

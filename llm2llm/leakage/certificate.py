@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from llm2llm.ids import Json, sha256_json
 from llm2llm.leakage.calibration import min_rows
@@ -38,7 +39,7 @@ class Outcome:
     rejected_by_gate: Mapping[str, int]
     nearest: Sequence[Json]
     duplicates: Mapping[str, Json] | None
-    judge: Mapping[str, Json] | None = None
+    judge: Mapping[str, Any] | None = None
 
 
 def certify(
@@ -145,10 +146,17 @@ def _shown(outcome: Outcome) -> list[Json]:
     judge = outcome.judge
     if judge is None or not judge["asked"]:
         return []
-    return [
+    told: list[Json] = [
         f"What becomes of the {judge['test_items_shown']} test items that the judge's endpoint was"
         " shown beside candidates, and of those planted: its provider has seen them."
     ]
+    if judge["pairs"]["not_asked"]:
+        told.append(
+            f"{judge['pairs']['not_asked']} pairs of a candidate and a test item within the judge's"
+            f" band: it was asked about the {judge['settings']['test_items_each']} test items"
+            " nearest to each candidate, and these are further down."
+        )
+    return told
 
 
 def _not_checked(policy: LeakagePolicy, params: DedupeParams, outcome: Outcome) -> list[Json]:

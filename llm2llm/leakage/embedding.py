@@ -1,5 +1,6 @@
 """Find the test item closest in meaning, in a whole text or in any stretch of a long one."""
 
+import functools
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llm2llm.leakage.encoder import Encode, Vectors
-from llm2llm.leakage.gate import Match, Text
+from llm2llm.leakage.gate import Match, Near, Text
 from llm2llm.leakage.normalize import UNSPACED
 
 _PIECE = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
@@ -20,12 +21,16 @@ _DIGITS = 4  # of a score: what threads and batches change lies below
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingGate:
-    """The test items' vectors; every product with them is computed, so none is missed."""
+    """The test items' vectors; every product with them is computed, so none is missed.
+
+    `repeats` are the places of test items whose text an earlier one has.
+    """
 
     encode: Encode
     weights_sha256: str
     vectors: Vectors
     window_words: int
+    repeats: tuple[int, ...]
     name = "embedding"
 
     @classmethod
@@ -36,7 +41,9 @@ class EmbeddingGate:
         if window_words is None:
             lengths = [n_pieces(text) for text in inputs]
             window_words = max(1, int(np.quantile(lengths, _COVERED)))
-        return cls(encode, weights_sha256, encode(inputs), window_words)
+        first: dict[str, int] = {}
+        repeats = [p for p, text in enumerate(inputs) if first.setdefault(text, p) != p]
+        return cls(encode, weights_sha256, encode(inputs), window_words, tuple(repeats))
 
     @property
     def settings(self) -> dict[str, int | str]:
@@ -45,24 +52,40 @@ class EmbeddingGate:
 
     def nearest(self, texts: Sequence[Text], at_least: float = 0.0) -> list[Match | None]:
         """Return the test item with the highest cosine, of the whole input or of any window."""
-        found: list[Match | None] = []
+        return [
+            match if match.score > 0 and match.score >= at_least else None
+            for match in map(_best, self._cosines(texts))
+        ]
+
+    def near(self, texts: Sequence[Text], at_least: float, most: int) -> list[Near]:
+        """Return up to `most` test items that score so much, the highest first."""
+        return [self._near(scores, at_least, most) for scores in self._cosines(texts)]
+
+    def _near(self, scores: Vectors, at_least: float, most: int) -> Near:
+        reached = np.flatnonzero(scores >= at_least)
+        reached = reached[~np.isin(reached, self.repeats)]
+        ordered = reached[np.argsort(-scores[reached], kind="stable")]
+        matches = tuple(Match(place, float(scores[place])) for place in ordered[:most].tolist())
+        return Near(matches, len(reached) - len(matches))
+
+    def _cosines(self, texts: Sequence[Text]) -> Iterator[Vectors]:
+        """Yield for each text its cosine with every test item: the highest of its windows."""
         for start in range(0, len(texts), _TEXTS):
             parts = [windows(t.input, self.window_words) for t in texts[start : start + _TEXTS]]
-            best = self._best([part for each in parts for part in each])
+            rows = self._products([part for each in parts for part in each])
             for each in parts:
-                of_text = itertools.islice(best, len(each))
-                match = max(of_text, key=lambda match: (match.score, -match.reference))
-                found.append(match if match.score > 0 and match.score >= at_least else None)
-        return found
+                yield functools.reduce(np.maximum, itertools.islice(rows, len(each)))
 
-    def _best(self, parts: Sequence[str]) -> Iterator[Match]:
+    def _products(self, parts: Sequence[str]) -> Iterator[Vectors]:
         vectors = self.encode(parts)
         step = max(1, _BLOCK // len(self.vectors))
         for start in range(0, len(vectors), step):
-            scores = np.round(vectors[start : start + step] @ self.vectors.T, _DIGITS)
-            places = scores.argmax(axis=1)
-            for row, place in zip(scores, places.tolist(), strict=True):
-                yield Match(place, float(row[place]))
+            yield from np.round(vectors[start : start + step] @ self.vectors.T, _DIGITS)
+
+
+def _best(scores: Vectors) -> Match:
+    place = int(scores.argmax())
+    return Match(place, float(scores[place]))
 
 
 def windows(text: str, window_words: int) -> list[str]:

@@ -21,6 +21,14 @@ class Match:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The closest test items, each text of them once, and how many more are close enough."""
+
+    matches: tuple[Match, ...]
+    n_beyond: int
+
+
 class Gate(Protocol):
     """A gate knows nothing of its cut: it only measures, and a test item measures 1.0."""
 

@@ -11,13 +11,16 @@ from llm2llm.leakage.coverage import CoverageGate
 from llm2llm.leakage.embedding import EmbeddingGate
 from llm2llm.leakage.encoder import Encode
 from llm2llm.leakage.exact import ExactGate, require_visible
-from llm2llm.leakage.gate import Gate, Match, Text
+from llm2llm.leakage.gate import Gate, Match, Near, Text
 from llm2llm.leakage.masking import Masker
 from llm2llm.leakage.normalize import words
 from llm2llm.leakage.rouge import RougeGate
 from llm2llm.params.dedupe_against_test import DedupeParams, GateCut
 from llm2llm.records.split import SplitRow
 from llm2llm.tasks.sections import LeakagePolicy
+
+# Of so many test items a grey text is said to be near.
+N_GREY = 3
 
 # Counts up when the code of a gate changes what it finds.
 CODE_VERSION = "gates-1"
@@ -43,10 +46,10 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
-    """For each text the first gate that stops it, if any, and the test item that it is grey to."""
+    """For each text the first gate that stops it, if any, and the test items it is grey to."""
 
     flags: list[Flag | None]
-    grey: list[Match | None]
+    grey: list[Near | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +81,25 @@ class LeakageGates:
     def sift(self, texts: Sequence[Text], grey_from: float | None) -> Sifted:
         """Check texts, and find those that pass and score `grey_from` with the embedding gate.
 
+        Each is grey to the N_GREY test items nearest to it, of those that it scores so much with.
         With null none is grey.
         """
         flags: list[Flag | None] = [None] * len(texts)
-        grey: list[Match | None] = [None] * len(texts)
+        grey: list[Near | None] = [None] * len(texts)
         for cut_gate in self.gates:
             gate, cut = cut_gate.gate, cut_gate.cut.value
-            least = cut if grey_from is None or gate.name != "embedding" else min(cut, grey_from)
             left = [place for place, flag in enumerate(flags) if flag is None]
-            matches = gate.nearest([texts[place] for place in left], least)
-            for place, match in zip(left, matches, strict=True):
-                if match is not None and match.score >= cut:
-                    flags[place] = Flag(gate.name, match.reference, match.score)
-                elif match is not None and match.score >= least < cut:
-                    grey[place] = match
+            asked = [texts[place] for place in left]
+            if grey_from is not None and isinstance(gate, EmbeddingGate):
+                near = gate.near(asked, min(cut, grey_from), N_GREY)
+            else:
+                near = [Near((match,) if match else (), 0) for match in gate.nearest(asked, cut)]
+            for place, each in zip(left, near, strict=True):
+                best = each.matches[0] if each.matches else None
+                if best is not None and best.score >= cut:
+                    flags[place] = Flag(gate.name, best.reference, best.score)
+                elif best is not None:
+                    grey[place] = each
         return Sifted(flags, grey)
 
     def version(self, duplicate_cut: float, judge: Json = None) -> str:

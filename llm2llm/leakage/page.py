@@ -71,7 +71,8 @@ def _judge(judge: Mapping[str, Any] | None, rejected: Mapping[str, int]) -> list
         "",
         f"Candidates with a cosine from {settings['asked_from']:g} up to the embedding gate's cut"
         f" of {judge['asked_up_to']:g} were put to `{settings['model']}` ({settings['backend']};"
-        f" models as reported: {named}), each with its nearest test item, by template"
+        f" models as reported: {named}), each with up to {settings['test_items_each']} test"
+        " items that it is so near to, by template"
         f" `{settings['template_version']}` (SHA-256 `{settings['template_sha256']}`).",
         f"Of {judge['asked']} it cleared {answers['no']}; {rejected.get('judge', 0)} were rejected:"
         f" {answers['yes']} called a test item, {answers['unclear']} without a clear no,"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from llm2llm.exceptions import DataError
@@ -12,8 +13,20 @@ from llm2llm.ledger.reading import entries, reading
 SUFFIXES = (".parquet", ".jsonl")
 
 
-def export(ledger: Path, target: Path, *, backend: str | None, since: str | None) -> int:
-    """Write entries in the order of their ids, few in memory at a time; gives their number.
+# Within a string of the request its quotes would be escaped.
+_JUDGES = '"purpose":"judge"'
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """How many entries were written, and how many of them are a judge's, which hold test items."""
+
+    n_rows: int
+    n_judged: int
+
+
+def export(ledger: Path, target: Path, *, backend: str | None, since: str | None) -> Exported:
+    """Write entries in the order of their ids, few in memory at a time; counts them.
 
     The suffix of `target` says how; `since` is a moment as the ledger writes it.
     """
@@ -22,12 +35,13 @@ def export(ledger: Path, target: Path, *, backend: str | None, since: str | None
             f"{target}: found the suffix {target.suffix or '(none)'}, expected"
             f" {' or '.join(SUFFIXES)}"
         )
-    n_rows = 0
+    n_rows = n_judged = 0
 
     def counted(rows: Iterable[Entry]) -> Iterable[Entry]:
-        nonlocal n_rows
+        nonlocal n_rows, n_judged
         for row in rows:
             n_rows += 1
+            n_judged += _JUDGES in row.request and json.loads(row.request).get("purpose") == "judge"
             yield row
 
     with reading(ledger) as connection:
@@ -36,7 +50,7 @@ def export(ledger: Path, target: Path, *, backend: str | None, since: str | None
             write_records(target, Entry, rows)
         else:
             _write_lines(target, rows)
-    return n_rows
+    return Exported(n_rows, n_judged)
 
 
 def _write_lines(path: Path, rows: Iterable[Entry]) -> None:

@@ -8,7 +8,7 @@ from llm2llm.params.teacher import TeacherParams
 
 
 class JudgeParams(TeacherParams):
-    """A teacher that is shown a candidate and its nearest test item, and a cosine.
+    """A teacher that is shown a candidate beside the test items nearest to it, and a cosine.
 
     Asked about are candidates that score `asked_from` and do not reach the embedding gate's cut.
     """

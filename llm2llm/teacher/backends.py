@@ -1,10 +1,11 @@
 """Make the teacher that params.yaml names, and what sends requests to it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from llm2llm.exceptions import ParamsError
+from llm2llm.ids import Json
 from llm2llm.ledger.database import Ledger
 from llm2llm.params.contradictions import sending_problems
 from llm2llm.params.runtime import RuntimeParams
@@ -14,7 +15,8 @@ from llm2llm.teacher.asking import Asking, ThreadedAsking
 from llm2llm.teacher.budget import Budget, Prices
 from llm2llm.teacher.entries import Recorder
 from llm2llm.teacher.group_asking import GroupAsking
-from llm2llm.teacher.protocol import GroupTeacher, Named, Teacher
+from llm2llm.teacher.openai_chat import OpenAIChat
+from llm2llm.teacher.protocol import GroupTeacher, Named, Teacher, TeacherRequest
 from llm2llm.teacher.rate import RateLimit
 from llm2llm.teacher.sending import Sender
 from llm2llm.teacher.tally import Tally
@@ -64,7 +66,7 @@ def make_sender(
     teacher: Named
     asking: Asking
     if params.backend == "vllm":
-        teacher = _vllm_teacher(params, edge)
+        teacher = _vllm_teacher(params, edge.set_default)
         asking = GroupAsking(teacher, ledger, recorder, pause=edge.stop.wait)
     elif params.backend == "openai-batch":
         teacher, asking = _batches(params, runtime, ledger, recorder, budget, edge)
@@ -97,17 +99,29 @@ def make_sender(
     )
 
 
+def identify(params: TeacherParams, request: TeacherRequest) -> Mapping[str, Json]:
+    """Give what the params' model adds to a request's identity; nothing is opened or loaded.
+
+    The symbolic teacher has no say here: it is no model.
+    """
+    if params.backend == "vllm":
+        return _vllm_teacher(params, lambda *_: None).identify(request)
+    section = params.openai if params.backend == "openai" else params.openai_batch
+    assert section is not None  # the section refuses that backend without it
+    return OpenAIChat(section, params.backend).identify(request)
+
+
 def _symbolic_teacher(response_format: ResponseFormat) -> Teacher:
     from llm2llm.teacher.symbolic import SymbolicTeacher
 
     return SymbolicTeacher(response_format)
 
 
-def _vllm_teacher(params: TeacherParams, edge: Edge) -> GroupTeacher:
+def _vllm_teacher(params: TeacherParams, set_default: Callable[[str, str], object]) -> GroupTeacher:
     from llm2llm.teacher.vllm import VllmTeacher
 
     assert params.vllm is not None  # the section refuses that backend without it
-    return VllmTeacher(params.vllm, set_default=edge.set_default, section=params.where)
+    return VllmTeacher(params.vllm, set_default=set_default, section=params.where)
 
 
 def _openai_teacher(

@@ -46,9 +46,10 @@ class TeacherRequest:
     `seed_input` and `seed_target` are what the messages show, for a teacher that reads no prose;
     the target is empty where there is something to solve, and `about` is then the request that
     wrote it. Where there is something to judge they are the candidate's input and the test item's,
-    and `seed_id` names that pair. `draw` counts the earlier requests of
-    the seed, or of the same problem to solve; `random_seed` is the run's. `response_schema` is
-    the JSON schema of the answer, null for free text.
+    `seed_id` names that pair, and `judged` has the ids of candidate and test item. `draw` counts
+    the earlier requests of the seed, or of the same problem to solve; `random_seed` is the run's,
+    but 0 where something is judged. `response_schema` is the JSON schema of the answer, null for
+    free text.
     """
 
     request_id: str
@@ -61,6 +62,15 @@ class TeacherRequest:
     seed_input: str
     seed_target: str
     response_schema: Mapping[str, Json] | None
+    judged: tuple[str, str] | None = None
+
+    @property
+    def subject(self) -> str:
+        """Say what the request is about, for messages."""
+        if self.judged is None:
+            return f"seed {self.seed_id}"
+        candidate, item = self.judged
+        return f"candidate {candidate} beside test item {item}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ class Sender:
         first = next(iter(missing))
         raise TeacherError(
             f"replay: the ledger lacks {len(missing)} of {tally.n_total} requests, the first"
-            f" {first.request_id} (seed {first.seed_id}, {first.purpose}, draw {first.draw}); set"
+            f" {first.request_id} ({first.subject}, {first.purpose}, draw {first.draw}); set"
             f" `{self._section}.replay: false` to ask the teacher, or fetch the answers of an"
             " earlier run with `llm2llm ledger import`"
         )
@@ -143,7 +143,7 @@ class Sender:
             if isinstance(outcome, Entry):
                 if outcome.request_id != request.request_id:
                     raise CountError(
-                        f"{request.request_id} (seed {request.seed_id}) got the outcome of"
+                        f"{request.request_id} ({request.subject}) got the outcome of"
                         f" {outcome.request_id}; see that the ledger is whole"
                     )
                 if (outcome.failure or "").startswith(BAD_REQUEST):

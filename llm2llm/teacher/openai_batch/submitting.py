@@ -176,7 +176,7 @@ class Submitter:
         text = request_line(request.request_id, body)
         if len(text) > self._params.max_bytes_per_batch:
             raise TeacherStoppedError(
-                f"{request.request_id} (seed {request.seed_id}) takes {len(text)} bytes,"
+                f"{request.request_id} ({request.subject}) takes {len(text)} bytes,"
                 " `openai_batch.max_bytes_per_batch` of its section in params.yaml is"
                 f" {self._params.max_bytes_per_batch}; raise it"
             )
