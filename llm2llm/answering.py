@@ -1,6 +1,8 @@
 """Ask a student the rows of a table, a few at a time, and count where labels are there."""
 
+import dataclasses
 import itertools
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,6 +11,8 @@ from typing import Any
 from llm2llm.answers import extract
 from llm2llm.exceptions import DataError
 from llm2llm.grading import Accuracy, accuracy, grade
+from llm2llm.json_cells import object_of_cells
+from llm2llm.scoring import Breakdown, Cell, Scoring
 from llm2llm.student.engine import Engine, Question
 from llm2llm.student.generating import Generation
 from llm2llm.student.prediction import within_context
@@ -32,19 +36,11 @@ class AnsweredRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """How many rows of one gold answer were answered so; null stands for unparsable."""
-
-    gold: str
-    answer: str | None
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
     """Counts over all rows; `accuracy` and `confusion` are null where no row has a label.
 
-    `confusion` is null, too, where answers are free: it is for labels and choices.
+    `confusion` is null, too, where answers are no single labels, and `scores` where they have no
+    parts: they are of each class, label or field.
     """
 
     n: int
@@ -52,15 +48,15 @@ class Summary:
     n_without_label: int
     accuracy: Accuracy | None
     confusion: list[Cell] | None
+    scores: Breakdown | None
 
 
 class Tally:
     """Count answers as they come, in memory that does not grow with their number."""
 
     def __init__(self, answer_format: AnswerFormat) -> None:
-        self._closed = answer_format.labels is not None
         self._verdicts: Counter[str] = Counter()
-        self._cells: Counter[tuple[str, str | None]] = Counter()
+        self._scoring = Scoring(answer_format)
         self._n = self._n_truncated = 0
 
     def add(self, row: AnsweredRow) -> None:
@@ -69,21 +65,19 @@ class Tally:
         self._n_truncated += row.truncated
         if row.gold is not None and row.verdict is not None:
             self._verdicts[row.verdict] += 1
-            if self._closed:
-                self._cells[row.gold, row.answer] += 1
+            self._scoring.add(row.gold, row.answer)
 
     def summary(self) -> Summary:
-        """Sum up; cells stand by gold answer, then by answer, unparsable last."""
-        ordered = sorted(
-            self._cells.items(), key=lambda item: (item[0][0], item[0][1] is None, item[0][1] or "")
-        )
+        """Sum up."""
         n_labelled = self._verdicts.total()
+        scores = self._scoring.breakdown()
         return Summary(
             n=self._n,
             n_truncated=self._n_truncated,
             n_without_label=self._n - n_labelled,
             accuracy=accuracy(list(self._verdicts.elements())) if n_labelled else None,
-            confusion=[Cell(*key, n) for key, n in ordered] if ordered else None,
+            confusion=None if scores is None else scores.confusion,
+            scores=None if scores is None else dataclasses.replace(scores, confusion=None),
         )
 
 
@@ -110,7 +104,7 @@ def answer_rows(
             texts.update(zip(group, engine.answer(questions, limit), strict=True))
         for index, (number, values) in enumerate(chunk):
             generation = texts[index]
-            gold = _gold(values.get(fields.target), answer_format)
+            gold = _gold(values, fields, answer_format)
             result = grade(answer_format, gold or "", generation.text)
             yield AnsweredRow(
                 row=number,
@@ -134,5 +128,12 @@ def _input(number: int, values: dict[str, Any], fields: Fields) -> str:
     return text
 
 
-def _gold(target: object, answer_format: AnswerFormat) -> str | None:
+def _gold(values: dict[str, Any], fields: Fields, answer_format: AnswerFormat) -> str | None:
+    """Read a row's label; that of a JSON task may be an object, or stand in columns of its own."""
+    target = values.get(fields.target)
+    if answer_format.fields is not None:
+        if fields.target not in values:
+            target = object_of_cells(answer_format.fields, values)
+        elif isinstance(target, dict):
+            target = json.dumps(target, ensure_ascii=False)
     return extract(answer_format, target) if isinstance(target, str) else None

@@ -205,6 +205,7 @@ class _Rounds:
             prompt=self._how.prompt,
             draw=error.n_requests + attempt,
             random_seed=self._how.random_seed,
+            target_fields=self._how.criteria.answer.fields,
         )
         return self._sender.name(request)
 

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llm2llm.tasks.sections import ResponseFormat
+from llm2llm.json_answers import ordered_object
+from llm2llm.tasks.sections import AnswerField, ResponseFormat
 
 _DECODER = json.JSONDecoder(strict=False)  # many teachers write line ends in strings as they are
 _REASONING_ENDS = "</think>"
@@ -28,12 +29,16 @@ class Unparsable:
 
 
 def parse_candidates(
-    response_text: str, response_format: ResponseFormat, seed_target: str
+    response_text: str,
+    response_format: ResponseFormat,
+    seed_target: str,
+    target_fields: Sequence[AnswerField] | None = None,
 ) -> list[Candidate] | Unparsable:
     """Read all candidates of a response, at least one, in order, or say why there is none.
 
     JSON may stand in a code fence or between other text: every object, or list of objects, that
-    has one of the fields counts. One bad object makes the whole response unparsable.
+    has one of the fields counts. One bad object makes the whole response unparsable. With
+    `target_fields` the target may be an object, too: it becomes text in the order of the fields.
     """
     text = response_text.rpartition(_REASONING_ENDS)[2]
     if not text.strip():
@@ -54,6 +59,8 @@ def parse_candidates(
         values = []
         for field in _fields(response_format):
             value = found.get(field)
+            if target_fields and isinstance(value, dict) and field == response_format.target:
+                value = ordered_object(target_fields, value)
             problem = _problem(value)
             if problem is not None:
                 return Unparsable(f"field {field!r} {problem}")

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from llm2llm.ids import Json, sha256_json
+from llm2llm.json_answers import json_schema
 from llm2llm.parsing import Candidate
 from llm2llm.prompts import render
 from llm2llm.records.errors import SeedError
-from llm2llm.tasks.sections import ResponseFormat, TeacherPrompt
+from llm2llm.tasks.sections import AnswerField, ResponseFormat, TeacherPrompt
 from llm2llm.teacher.protocol import Message, TeacherRequest
 
 
@@ -15,17 +16,25 @@ def prompt_sha256(prompt: TeacherPrompt) -> str:
     return sha256_json(prompt.model_dump())
 
 
-def response_schema(response_format: ResponseFormat) -> dict[str, Json] | None:
-    """Write the JSON schema of one candidate: an object of texts, all required; null for text."""
+def response_schema(
+    response_format: ResponseFormat, target_fields: Sequence[AnswerField] | None = None
+) -> dict[str, Json] | None:
+    """Write the JSON schema of one candidate: an object, all required; null for text.
+
+    Its values are texts, but for a target of `target_fields`, which is an object of its own.
+    """
     if response_format.kind == "text":
         return None
     names = [response_format.input]
     if response_format.target is not None:
         names.append(response_format.target)
+    properties: dict[str, Json] = {name: {"type": "string"} for name in names}
+    if target_fields and response_format.target is not None:
+        properties[response_format.target] = json_schema(target_fields)
     return {
         "type": "object",
-        "properties": {name: {"type": "string"} for name in names},
-        "required": names,
+        "properties": properties,
+        "required": [*names],
         "additionalProperties": False,
     }
 
@@ -38,8 +47,12 @@ def ask_to_write(
     prompt: TeacherPrompt,
     draw: int,
     random_seed: int,
+    target_fields: Sequence[AnswerField] | None = None,
 ) -> TeacherRequest:
-    """Make the request, still without an id, for a new example like a seed."""
+    """Make the request, still without an id, for a new example like a seed.
+
+    `target_fields` are those of a task whose answers are JSON objects.
+    """
     fields: dict[str, str | Sequence[str] | None] = {
         "input": seed.input,
         "target": seed.target,
@@ -63,7 +76,7 @@ def ask_to_write(
         messages=tuple(message for message in messages if message.content),
         seed_input=seed.input,
         seed_target=seed.target,
-        response_schema=response_schema(prompt.response),
+        response_schema=response_schema(prompt.response, target_fields),
     )
 
 

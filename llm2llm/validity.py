@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm2llm.answers import equal, extract
+from llm2llm.answers import equal, extract, why_unreadable
 from llm2llm.arithmetic import check_annotations
 from llm2llm.leakage.normalize import words
 from llm2llm.params.loading import load_section
@@ -48,7 +48,7 @@ def read_response(
     """
     if finish_reason == "length":
         return [Reading(None, "parse", "the response was cut off at its length limit")]
-    parsed = parse_candidates(text, criteria.response, seed.target)
+    parsed = parse_candidates(text, criteria.response, seed.target, criteria.answer.fields)
     if isinstance(parsed, Unparsable):
         return [Reading(None, "parse", parsed.reason)]
     readings = []
@@ -77,7 +77,7 @@ def invalid_reason(
             return f"the {name} has {len(text)} characters, more than {most}"
     answer = extract(answer_format, candidate.target)
     if answer is None:
-        return f"no {answer_format.kind} can be read from the target"
+        return why_unreadable(answer_format, candidate.target)
     if validity.same_answer:
         seed_answer = extract(answer_format, seed.target)
         if seed_answer is None or not equal(answer_format, answer, seed_answer):
@@ -97,13 +97,22 @@ def outvoted_reason(
 
     A solution is the text that a request to solve it brought, null where it brought none.
     """
+    agreeing = n_agreeing(candidate, solutions, answer_format)
+    if 2 * agreeing > len(solutions):
+        return None
+    answers = [None if text is None else extract(answer_format, text) for text in solutions]
+    others = ", ".join("none" if answer is None else repr(answer) for answer in answers)
+    own = extract(answer_format, candidate.target)
+    return f"{agreeing} of {len(solutions)} solutions give its answer {own!r}: {others}"
+
+
+def n_agreeing(
+    candidate: Candidate, solutions: Sequence[str | None], answer_format: AnswerFormat
+) -> int:
+    """Count the solutions, as `outvoted_reason` takes them, that give the candidate's answer."""
     own = extract(answer_format, candidate.target)
     answers = [None if text is None else extract(answer_format, text) for text in solutions]
-    n_agreeing = sum(
+    return sum(
         answer is not None and own is not None and equal(answer_format, answer, own)
         for answer in answers
     )
-    if 2 * n_agreeing > len(solutions):
-        return None
-    others = ", ".join("none" if answer is None else repr(answer) for answer in answers)
-    return f"{n_agreeing} of {len(solutions)} solutions give its answer {own!r}: {others}"

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from llm2llm.files import replacing_folder, write_json, write_text
 from llm2llm.lineage.finished import read_finished
-from llm2llm.params.loading import load_section
+from llm2llm.params.loading import load_section, load_value
 from llm2llm.params.report import ReportParams
+from llm2llm.reporting.breakdown import breakdowns, told
 from llm2llm.reporting.charts import charts
 from llm2llm.reporting.dvc_files import as_metrics, as_plot
 from llm2llm.reporting.further import read_further
@@ -13,6 +14,7 @@ from llm2llm.reporting.metrics import measure
 from llm2llm.reporting.page import page
 from llm2llm.reporting.summary import summary
 from llm2llm.stage import PARAMS, run_iteration, say
+from llm2llm.tasks.sections import AnswerFormat
 
 
 def main(n_iterations: int) -> None:
@@ -22,16 +24,20 @@ def main(n_iterations: int) -> None:
     further = read_further(Path(), finished, params.n_examples_shown)
     measured = measure(finished, further.passes, further.control_passed)
     drawn = charts(measured, further.curves)
-    html = page(finished, measured, further, drawn, params)
+    task = Path(load_value(PARAMS, "task", str))
+    parts = breakdowns(finished, further.tests, load_section(task, "answer", AnswerFormat))
+    html = page(finished, measured, further, drawn, params, parts)
     with replacing_folder(Path("data/report")) as target:
         write_text(target / "plots.csv", as_plot(measured))
         for name, chart in drawn.items():
             write_text(target / f"charts/{name}.svg", chart.svg())
             (target / f"charts/{name}.png").write_bytes(chart.png())
         write_text(target / "index.html", html)
-        write_json(target / "metrics.json", as_metrics(measured))
+        write_json(target / "metrics.json", as_metrics(measured, parts))
     for line in summary(measured):
         say(line)
+    if parts is not None:
+        say(told(parts))
     say("report: open data/report/index.html")
 
 

@@ -20,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from order_mails import order_mail
+
 PLACES = ["Corvale", "Dunmere", "Eskholm", "Farrowick", "Gildport", "Hartmoor", "Ilvermar"]
 PEOPLE = [
     "Ada Fenwick",
@@ -136,7 +138,13 @@ def gsm8k_answer(_user: str, rng: random.Random) -> str:
     return json.dumps({"question": question, "answer": answer})
 
 
-ANSWERS = {"trec": trec_answer, "gsm8k": gsm8k_answer}
+def orders_answer(_user: str, rng: random.Random) -> str:
+    """Write a short mail about an order, and what can be read out of it."""
+    mail, answer = order_mail(rng)
+    return json.dumps({"mail": mail, "answer": answer})
+
+
+ANSWERS = {"trec": trec_answer, "gsm8k": gsm8k_answer, "orders": orders_answer}
 
 
 class TeacherServer(ThreadingHTTPServer):

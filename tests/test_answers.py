@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm2llm.answers import canonical, equal, extract, number
+from llm2llm.answers import canonical, equal, extract
+from llm2llm.quantities import number
 from llm2llm.tasks.sections import AnswerFormat
 
 Kind = Literal["number", "label", "choice", "text"]

@@ -19,6 +19,7 @@ from llm2llm.cli.deciding import decide_columns, decide_kind
 from llm2llm.cli.main import app
 from llm2llm.exceptions import Llm2llmError
 from llm2llm.installed import require_listed
+from llm2llm.records.decisions import DECISIONS, NO_DECISIONS
 from llm2llm.starting.pipeline import SITE, pipeline_files
 from llm2llm.starting.table import read_table
 from llm2llm.starting.upgrading import changes
@@ -220,7 +221,7 @@ def test_many_rows_are_drawn_from(folder: Path) -> None:
         ("text,label\na,A\nb,\n", [], "the column `label` is empty"),
         ("text,label\na,A\na,B\n", [], "the same text stands with different targets"),
         ("text,label\na,A\nb,B\n", ["--input", "body"], "--input: t.csv has no column 'body'"),
-        ("text,label\na,A\nb,B\n", ["--kind", "json"], "--kind: found 'json', expected one of"),
+        ("text,label\na,A\nb,B\n", ["--kind", "prose"], "--kind: found 'prose', expected one of"),
         (None, ["--n-seeds", "37"], "--n-seeds: found 37, but there are 36 train rows"),
         (None, ["--student", "bert"], "--student: found 'bert', expected one of embedded, minilm"),
         (None, ["--model", "./none"], "--model: found './none', no such folder"),
@@ -417,4 +418,101 @@ def test_a_listing_sees_a_changed_and_a_missing_module(tmp_path: Path) -> None:
 
 def test_an_up_to_date_project_has_no_changes() -> None:
     """The package's own files are what the package wants."""
-    assert changes(pipeline_files()) == []
+    assert changes({**pipeline_files(), str(DECISIONS): NO_DECISIONS}) == []
+
+
+def mails(path: Path, n: int = 60, word: str = "mail") -> Path:
+    """Write n mails with a column for each fact in them; every third names no day."""
+    lines = ["mail,order,amount,due"]
+    lines += [
+        f"{word} {k} about A{k},A{k},{10 * k},{'' if k % 3 == 0 else f'2024-01-{k % 28 + 1:02}'}"
+        for k in range(n)
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def task_of(project: Path) -> dict:
+    """Read the project's task file."""
+    return yaml.safe_load((project / "task.yaml").read_text(encoding="utf-8"))
+
+
+def rows_of(project: Path, name: str = "train") -> list[dict]:
+    """Read a raw file."""
+    text = (project / f"data/raw/{name}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_several_targets_make_json_objects(folder: Path) -> None:
+    """Each row's cells become an object, an empty one left out; the test file's do too."""
+    mails(folder / "t.csv")
+    mails(folder / "more.csv", 99, "letter")
+    targets = ("--target", "order", "--target", "amount", "--target", "due")
+    told = init(*targets, "--test", "more.csv", "--student", "embedded", "--json")
+    assert json.loads(told)["kind"] == "json"
+    answer = task_of(folder / "p")["answer"]
+    assert [(f["name"], f["type"], f["required"]) for f in answer["fields"]] == [
+        *(("order", "text", True), ("amount", "number", True), ("due", "date", False)),
+    ]
+    by_mail = {row["mail"]: json.loads(row["answer"]) for row in rows_of(folder / "p", "test")}
+    assert by_mail["letter 3 about A3"] == {"order": "A3", "amount": 30}
+    assert by_mail["letter 4 about A4"] == {"order": "A4", "amount": 40, "due": "2024-01-05"}
+    assert len(by_mail) == 99
+
+
+def test_several_targets_that_cannot_be_joined_are_told(folder: Path) -> None:
+    """Columns that are not there, named twice, or of another kind in the test file."""
+    mails(folder / "t.csv")
+    assert "has no column 'sum'" in init("--target", "order", "--target", "sum", exits=2)
+    assert "found 'due' twice" in init("--target", "due", "--target", "due", exits=2)
+    both = ("--input", "mail", "--target", "order", "--target", "amount")
+    assert "expected one of" in init(*both, "--student", "minilm", exits=2)
+    (folder / "odd.csv").write_text("mail,order,amount\nodd mail,A1,ten\n", encoding="utf-8")
+    told = init(*both, "--test", "odd.csv", "--student", "embedded", exits=2)
+    assert "the field 'amount' of the JSON targets holds number and text" in told
+    assert not (folder / "p").exists()
+
+
+@pytest.mark.parametrize("form", ["t.jsonl", "t.parquet"])
+def test_a_column_of_objects_is_a_json_target(folder: Path, form: str) -> None:
+    """Objects of JSON lines and of Parquet are taken as they are; task check reads them."""
+    rows = [
+        {"body": f"mail {k}", "facts": {"order": f"A{k}", "goods": ["x", f"y{k}"]}}
+        for k in range(60)
+    ]
+    if form == "t.parquet":
+        pl.DataFrame(rows).write_parquet(form)
+    else:
+        Path(form).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    run("init", "p", "--data", form, "--target", "facts", "--student", "embedded")
+    fields = task_of(folder / "p")["answer"]["fields"]
+    assert [(f["name"], f["type"]) for f in fields] == [("order", "text"), ("goods", "list")]
+    os.chdir(folder / "p")
+    assert "no fault found" in run("task", "check")
+    run("task", "new", "again.yaml", "--data", f"../{form}", "--target", "facts")
+    assert (
+        yaml.safe_load(Path("again.yaml").read_text(encoding="utf-8"))["answer"]["fields"] == fields
+    )
+
+
+def test_cells_with_several_labels_are_sets(folder: Path) -> None:
+    """They are proposed by themselves, a classifier is refused, and a label train lacks is told."""
+    sets = ["red; round", "round", "red", "flat;red", "flat"]
+    rows = "".join(f"thing number {k} of the long list,{sets[k % 5]}\n" for k in range(60))
+    (folder / "t.csv").write_text("text,label\n" + rows, encoding="utf-8")
+    told = init("--student", "embedded")
+    assert "a set of labels (3 labels in 5 combinations): flat, red, round" in told
+    answer = task_of(folder / "p")["answer"]
+    assert (answer["kind"], answer["labels"]) == ("labels", ["flat", "red", "round"])
+    os.chdir(folder / "p")
+    assert "no fault found" in run("task", "check")
+    test = Path("data/raw/test.jsonl")
+    test.chmod(0o644)
+    test.write_text('{"text": "a new thing", "label": "red, blue"}\n', encoding="utf-8")
+    assert "no labels answer in 'red, blue'" in run("task", "check", exits=1)
+    task = Path("task.yaml")
+    task.write_text(task.read_text().replace('["flat",', '["blue", "flat",'), encoding="utf-8")
+    found = run("task", "check", exits=1)
+    assert "1 rows have the label 'blue', which no row of data/raw/train.jsonl has" in found
+    os.chdir(folder)
+    assert "is a classifier" in run("init", "q", "--data", "t.csv", "--student", "minilm", exits=2)

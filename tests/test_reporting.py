@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import dataclasses
 import hashlib
 import io
 import json
@@ -25,6 +26,7 @@ from llm2llm.lineage.finished import Finished, read_finished
 from llm2llm.params.report import ReportParams
 from llm2llm.records.predictions import Prediction
 from llm2llm.records.samples import Sample
+from llm2llm.reporting.breakdown import breakdowns, matrix, pairs
 from llm2llm.reporting.chains import chains
 from llm2llm.reporting.charts import charts, funnel
 from llm2llm.reporting.differing import differing
@@ -39,6 +41,8 @@ from llm2llm.reporting.passing import PassRate, pass_rate
 from llm2llm.reporting.summary import summary
 from llm2llm.reporting.table import table
 from llm2llm.reporting.visible import MAX_CHARACTERS, visible
+from llm2llm.scoring import Cell
+from llm2llm.tasks.sections import AnswerField, AnswerFormat
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\u202e\"'{{ 7*7 }}</pre>"
 
@@ -527,3 +531,72 @@ def test_changed_control_predictions_are_refused(tmp_path: Path) -> None:
     write_records(path, Prediction, read_records(path, Prediction)[:-1])
     with pytest.raises(CountError, match="different test items"):
         measure(read_finished(tmp_path, 2))
+
+
+def parted(root: Path, names: list[str], **how: object) -> tuple[dict[str, Any], str]:
+    """Report a run as if its answers were classes of these names, each test item one of them."""
+    finished, measured, further = read(root, **how)
+    tests = {
+        name: dataclasses.replace(row, answer=names[place % len(names)])
+        for place, (name, row) in enumerate(further.tests.items())
+    }
+    answers = iter(names[1:] + names[:1])
+    last = [
+        dataclasses.replace(p, answer=next(answers, None)) if p.split == "test" else p
+        for p in finished.predictions[-1]
+    ]
+    finished = dataclasses.replace(finished, predictions=[*finished.predictions[:-1], last])
+    spec = AnswerFormat(kind="label", pattern=None, labels=names)
+    parts = breakdowns(finished, tests, spec)
+    html = page(finished, measured, further, {}, params(), parts)
+    return as_metrics(measured, parts), html
+
+
+def test_classes_have_scores_and_a_confusion_matrix(tmp_path: Path) -> None:
+    """metrics.json lists them, and the page shows a table of each, escaped."""
+    metrics, html = parted(tmp_path / "run", [HOSTILE, "tame"])
+    assert [each["class"] for each in metrics["classes"]] == [HOSTILE, "tame"]
+    assert sum(each["n"] for each in metrics["confusion"]) == len(TEST_INPUTS)
+    assert "test_macro_f1" in metrics["final"]
+    found = Elements(html)
+    assert [tag for tag, _ in found.tags].count("img") == 0
+    assert "What was taken for what" in found.text
+    assert ("section", {"aria-labelledby": "parts"}) in found.tags
+    assert "unparsable" in found.text
+
+
+def test_of_many_classes_the_most_confused_pairs_are_shown(tmp_path: Path) -> None:
+    """A matrix of hundreds of columns would not be read."""
+    cells = [Cell(f"c{k}", f"c{k + 1}", k) for k in range(300)]
+    assert matrix(cells) is None
+    assert [cell.n for cell in pairs(cells)] == list(range(299, 279, -1))
+    small = matrix([Cell("a", "b", 2), Cell("b", None, 1)])
+    assert (small.answers, small.rows) == (["a", "b", None], [("a", [0, 2, 0]), ("b", [0, 0, 1])])
+    _, html = parted(tmp_path / "run", [f"c{k}" for k in range(300)])
+    assert "There are more than" not in html  # four test items make four classes at most
+    assert "All 300" in html
+
+
+def test_fields_are_keys_that_dvc_compares(tmp_path: Path) -> None:
+    """Of JSON answers the page and metrics.json tell precision, recall and F1 of each field."""
+    finished, measured, further = read(tmp_path / "run")
+    fields = [AnswerField(name="sum", type="number", required=True, compare="exact")]
+    spec = AnswerFormat(kind="json", pattern=None, labels=None, fields=fields)
+    tests = {
+        name: dataclasses.replace(row, answer='{"sum": 1}') for name, row in further.tests.items()
+    }
+    parts = breakdowns(finished, tests, spec)
+    metrics = as_metrics(measured, parts)
+    assert metrics["fields"]["sum"]["recall"] == 0.0
+    assert metrics["fields"]["sum"]["n"] == len(TEST_INPUTS)
+    assert metrics["final"]["test_micro_f1"] == 0.0
+    assert "By field" in page(finished, measured, further, {}, params(), parts)
+
+
+def test_answers_without_parts_leave_metrics_and_page_as_they_were(tmp_path: Path) -> None:
+    """A run of numbers has no section and no keys of this kind."""
+    finished, measured, further = read(tmp_path / "run")
+    number = AnswerFormat(kind="number", pattern=None, labels=None)
+    assert breakdowns(finished, further.tests, number) is None
+    assert as_metrics(measured, None) == as_metrics(measured)
+    assert 'id="parts"' not in render(finished, measured, further)

@@ -65,13 +65,21 @@ def test_what_is_named_is_taken() -> None:
         ([f"see above #### {chr(65 + k)}" for k in range(20)], "text", True),
         ([f"{k} km" for k in range(30)], "number", False),
         ([f"ticket {k}x" for k in range(30)], "text", False),
+        (["A, B", "B", "A", "C;A", "C"] * 6, "labels", True),
+        (["a|b, c", "b, c", "a", "d|a"] * 8, "labels", True),
+        ([f"l{k % 9}, l{k % 8}" for k in range(30)], "labels", True),
+        (["New York, NY", "Austin, TX", "Reno, NV"] * 9, "label", True),
+        ([f"Berg {k}, Anna" for k in range(30)], "text", False),
+        ([f'{{"a": {k}}}' for k in range(30)], "json", True),
+        ([f'{{"a": {k}' for k in range(30)], "text", False),
     ],
 )
 def test_kinds_are_proposed(targets: list[str], kind: str, sure: bool) -> None:
     """Few targets are labels, numbers are numbers; where both could be meant it is not sure."""
     found = guess_kind([LONG] * len(targets), targets)
     assert (found.kind, found.sure) == (kind, sure)
-    assert found.labels == (tuple(sorted(set(targets))) if kind == "label" else ())
+    if kind != "labels":
+        assert found.labels == (tuple(sorted(set(targets))) if kind == "label" else ())
 
 
 def test_letters_with_options_in_the_input_are_a_choice() -> None:
@@ -85,7 +93,9 @@ def test_letters_with_options_in_the_input_are_a_choice() -> None:
 def test_what_no_comparison_can_grade_is_refused() -> None:
     """Long free texts are told with what is supported, and a way out."""
     targets = [f"{k} " + LONG * 5 for k in range(30)]
-    with pytest.raises(ParamsError, match="supported are label, choice, number, text: end each"):
+    with pytest.raises(
+        ParamsError, match="supported are label, labels, choice, number, json, text: end"
+    ):
         guess_kind([LONG] * 30, targets)
     assert of_kind("text", targets).kind == "text"
 
@@ -96,6 +106,13 @@ def test_what_no_comparison_can_grade_is_refused() -> None:
         ("colour", ["A", "B"], "found 'colour', expected one of label"),
         ("number", ["1", "two"], "the target 'two' is none"),
         ("label", [f"l{k}" for k in range(30)], "30 of 30 targets differ"),
+        ("labels", ["a", "b"] * 9, r"no sets of at most 9 labels"),
+        ("labels", [f"a{k}, b{k}" for k in range(9)], r"no sets of at most 4 labels"),
+        ("json", ['{"a": 1}', "[1]"], r"the target '\[1\]' is no JSON object"),
+        ("json", ['{"a": 1}', '{"a": "x"}'], "the field 'a' .* holds number and text"),
+        ("json", ['{"a": {}}', '{"a": {"b": 1}}'], "the field 'a' .* holds object, expected"),
+        ("json", ['{"a": 1, "a": 2}', '{"a": 1}'], "field 'a' stands twice"),
+        ("json", ["{}", "{ }"], "the targets have no fields"),
     ],
 )
 def test_a_kind_that_does_not_fit_is_told(kind: str, targets: list[str], message: str) -> None:

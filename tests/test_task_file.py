@@ -1,5 +1,6 @@
 """Task files that are written for people: they hold, say what they were told, and mean it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,24 @@ ROWS = {
     "choice": [("A", "Which?\n(A) red\n(B) blue"), ("B", "Who?\n(A) me\n(B) you")] * 6,
     "number": [(str(k * 11), f"how many in {k}?") for k in range(9)],
     "worked": [(WORKED, "4 boxes of 3?"), (WORKED.replace("Each", "A"), "boxes?")] * 6,
+    "labels": [("a; b", "x"), ("b", "y"), ("a", "z"), ("c;b", "v"), ("c", "w")] * 4,
+    "odd labels": [("a, b|{{ c }}", "x"), ("{{ c }}", "y"), ("a, b", "z")] * 4,
+    "json": [
+        (f'{{"n{{": {k}, "day": "2024-01-0{k}", "who": ["P{k}"], "ok": true}}', f"on day {k}")
+        for k in range(1, 10)
+    ],
+    "json with gaps": [
+        ('{"state": "open", "sum": 5}' if k % 2 else '{"state": "shut"}', f"mail {k}")
+        for k in range(24)
+    ],
     "text": [(f"on {k} May: done", f" mail\n  {k}\t'\"") for k in range(9)],
     "odd characters": [("A\x07", "a\u2028b\x85c"), ("B\ufeff", "trailing \n")] * 6,
 }
 KIND = {"yes and no": "label", "syntax in labels": "label", "syntax in rows": "label"} | {
     "odd characters": "label",
     "worked": "number",
+    "odd labels": "labels",
+    "json with gaps": "json",
 }
 
 
@@ -94,6 +107,33 @@ def test_the_exchange_is_two_of_the_users_own_rows() -> None:
     )
     assert exchange.user == asked
     assert set(yaml.safe_load(exchange.assistant)) == {"text"}
+
+
+def test_sets_of_labels_keep_their_separator_and_their_seeds_labels() -> None:
+    """The usual separators need no name; another one is named, and told to who solves."""
+    usual, odd = written("labels"), written("odd labels")
+    assert (usual.answer.labels, usual.answer.separator) == (["a", "b", "c"], None)
+    assert (odd.answer.labels, odd.answer.separator) == (["a, b", "{{ c }}"], "|")
+    assert "with '|' between" in render(odd.teacher.solve, input="")
+    assert usual.teacher.response.target is None
+    assert usual.validity.same_answer
+
+
+def test_json_answers_have_a_schema_and_an_exchange_that_fits_it() -> None:
+    """Types and gaps are told from the rows; the exchange answers with an object, not a text."""
+    whole, gaps = written("json"), written("json with gaps")
+    assert [(f.name, f.type, f.required) for f in whole.answer.fields] == [
+        *(("n{", "number", True), ("day", "date", True)),
+        *(("who", "list", True), ("ok", "bool", True)),
+    ]
+    assert [(f.name, f.type, f.required) for f in gaps.answer.fields] == [
+        *(("state", "label", True), ("sum", "number", False)),
+    ]
+    shown = json.loads(whole.teacher.exchange.assistant)
+    assert extract(whole.answer, json.dumps(shown["label"])) is not None
+    for text in (whole.teacher.system, whole.teacher.solve):
+        told = render(text, input="", target="", student_text=None, earlier=None)
+        assert all(json.dumps(f.name) in told for f in whole.answer.fields)
 
 
 def test_rows_that_look_like_templates_give_no_exchange() -> None:

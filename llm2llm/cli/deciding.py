@@ -7,8 +7,23 @@ import typer
 
 from llm2llm.exceptions import ParamsError
 from llm2llm.starting.columns import Columns, choose_columns, told
+from llm2llm.starting.joining import column_types, joined
 from llm2llm.starting.kinds import KINDS, Guess, guess_kind, of_kind
 from llm2llm.starting.table import Table
+
+
+def join_targets(
+    table: Table, targets: Sequence[str]
+) -> tuple[Table, str | None, dict[str, str] | None]:
+    """Make one target column of several; give the table, the column's name and the cells' types.
+
+    Of one target, or none named, nothing is made, and the types are null.
+    """
+    if len(targets) < 2:
+        return table, targets[0] if targets else None, None
+    types = column_types(table, targets)
+    table, name = joined(table, types)
+    return table, name, types
 
 
 def decide_columns(table: Table, input_: str | None, target: str | None) -> Columns:

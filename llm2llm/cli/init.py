@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from llm2llm.cli.deciding import decide_columns, decide_kind
+from llm2llm.cli.deciding import decide_columns, decide_kind, join_targets
 from llm2llm.cli.new_folder import make_project, require_new
 from llm2llm.cli.started import in_json, in_words
 from llm2llm.exceptions import ParamsError
@@ -16,6 +16,7 @@ from llm2llm.ids import Json, sha256_file, sha256_json
 from llm2llm.starting.choices import choose_student, choose_teacher
 from llm2llm.starting.columns import told
 from llm2llm.starting.gathering import Gathered, gather, without_test_items
+from llm2llm.starting.joining import joined
 from llm2llm.starting.project import Start, project_files
 from llm2llm.starting.saved_dataset import is_saved_dataset, splits_of
 from llm2llm.starting.splitting import shares_for, split_rows
@@ -31,8 +32,13 @@ def init(
         Path | None, typer.Option(help="Test rows; else some of the rows are set aside.")
     ] = None,
     input_: Annotated[str | None, typer.Option("--input", help="The input's column.")] = None,
-    target: Annotated[str | None, typer.Option(help="The target's column.")] = None,
-    kind: Annotated[str | None, typer.Option(help="label, choice, number or text.")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="The target's column; of several, each named so, JSON objects are made."),
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="label, labels, choice, number, json or text.")
+    ] = None,
     group: Annotated[
         str | None, typer.Option(help="A column: rows with the same value stay in one split.")
     ] = None,
@@ -74,8 +80,8 @@ def init(
     require_new(folder)
     if test is None and is_saved_dataset(data) and "test" in splits_of(data):
         test = data
-    table = read_table(data, header=header)
-    columns = decide_columns(table, input_, target)
+    table, target_column, types = join_targets(read_table(data, header=header), target or [])
+    columns = decide_columns(table, input_, target_column)
     if group is not None and group not in table.frame.columns:
         raise ParamsError(
             f"--group: {data} has no column {group!r}; its columns: {told(table.frame.columns)}"
@@ -96,6 +102,8 @@ def init(
     tested = None
     if test is not None:
         tables = read_table(test, header=header, split="test")
+        if types is not None:
+            tables, _ = joined(tables, types, columns.target)
         decide_columns(tables, columns.input, columns.target)
         tested = gathered(tables)
     rows, out = without_test_items(train.rows, tested.rows if tested else [])

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from llm2llm.answering import Summary, Tally, answer_rows
+from llm2llm.answering import AnsweredRow, Summary, Tally, answer_rows
 from llm2llm.cli.student import BASE, how_to_ask
 from llm2llm.cli.tables import heading, printable, table
 from llm2llm.exceptions import ParamsError
@@ -17,11 +17,14 @@ from llm2llm.lineage.run import open_run
 from llm2llm.lineage.students import find_student
 from llm2llm.params.loading import load_value
 from llm2llm.rows import stream_rows
+from llm2llm.scoring import Breakdown, most_confused
 from llm2llm.stage import PARAMS
 from llm2llm.student.handover import HowToAsk, read_how_to_ask
 from llm2llm.student.prediction import open_engine
 
 _UNPARSABLE = "(unparsable)"
+# A wider table no terminal shows.
+_MOST_CLASSES = 20
 
 
 def predict(
@@ -63,7 +66,7 @@ def predict(
         if json_:
             print(json.dumps(dataclasses.asdict(row), ensure_ascii=False), flush=True)
         else:
-            told = [str(row.row), row.answer or _UNPARSABLE, row.verdict or ""]
+            told = [str(row.row), _shown(row, how), row.verdict or ""]
             print(printable("\t".join(told)).rstrip(), flush=True)
     summary = tally.summary()
     if json_:
@@ -81,6 +84,13 @@ def _student(student: Path | None, iteration: str | None) -> tuple[Path, Path, H
     return folder, BASE, how_to_ask(folder, BASE, Path(load_value(PARAMS, "task", str)))
 
 
+def _shown(row: AnsweredRow, how: HowToAsk) -> str:
+    """Show what was read; of a JSON object the student's own words, not how they are compared."""
+    if row.answer is None:
+        return _UNPARSABLE
+    return row.answer if how.answer.fields is None else " ".join(row.text.split())
+
+
 def _in_words(summary: Summary) -> None:
     heading(f"{summary.n} rows, {summary.n_truncated} answers truncated")
     found = summary.accuracy
@@ -92,7 +102,19 @@ def _in_words(summary: Summary) -> None:
         f" {100 * found.high:.1f}; {found.n_unparsable} unparsable,"
         f" {summary.n_without_label} rows without a label"
     )
+    if summary.scores is not None:
+        _scores(summary.scores)
     if summary.confusion is None:
+        return
+    if len({cell.gold for cell in summary.confusion}) > _MOST_CLASSES:
+        heading("Most often confused")
+        table(
+            ["gold", "answered", "rows"],
+            [
+                [cell.gold, cell.answer or _UNPARSABLE, cell.n]
+                for cell in most_confused(summary.confusion, _MOST_CLASSES)
+            ],
+        )
         return
     answers: list[str | None] = [None] if any(c.answer is None for c in summary.confusion) else []
     answers = [*sorted({c.answer for c in summary.confusion if c.answer is not None}), *answers]
@@ -105,3 +127,19 @@ def _in_words(summary: Summary) -> None:
             for gold in dict.fromkeys(cell.gold for cell in summary.confusion)
         ],
     )
+
+
+def _scores(found: Breakdown) -> None:
+    told = "micro F1 {}, macro F1 {}"
+    heading(f"By {found.of}: {told.format(_percent(found.micro_f1), _percent(found.macro_f1))}")
+    table(
+        [found.of, "rows with it", "precision %", "recall %", "F1 %"],
+        [
+            [each.name, each.n_gold, *map(_percent, (each.precision, each.recall, each.f1))]
+            for each in found.scores
+        ],
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from llm2llm.extras import EXTRAS, is_installed
 from llm2llm.starting.gathering import Gathered
+from llm2llm.starting.label_sets import split
 from llm2llm.starting.project import Start
 from llm2llm.starting.splitting import interval_at
 from llm2llm.starting.table import Table
@@ -15,6 +16,7 @@ from llm2llm.starting.table import Table
 # At this accuracy the width of the test's interval is told.
 _SUPPOSED = 0.8
 _LABELS_SHOWN = 12
+_KINDS = {"labels": "a set of labels", "json": "a JSON object"}
 
 
 def in_json(folder: Path, start: Start, committed: bool) -> dict[str, Any]:
@@ -24,6 +26,7 @@ def in_json(folder: Path, start: Start, committed: bool) -> dict[str, Any]:
         "columns": start.columns,
         "kind": start.guess.kind,
         "labels": start.guess.labels,
+        "fields": [field.model_dump() for field in start.guess.fields],
         "rows": {name: len(rows) for name, rows in start.splits.items()},
         "seeds": start.n_seeds,
         "left_out": Counter(row.reason for row in start.left_out),
@@ -46,7 +49,10 @@ def in_words(folder: Path, start: Start, table: Table, train: Gathered, committe
         print(f"  {n_read} of them were drawn; --max-rows takes more")
     more = " ..." if guess.labels[_LABELS_SHOWN:] else ""
     labels = f": {', '.join(guess.labels[:_LABELS_SHOWN])}{more}" if guess.labels else ""
-    print(f"  a {guess.kind} ({guess.why}){labels}")
+    print(f"  {_KINDS.get(guess.kind, f'a {guess.kind}')} ({guess.why}){labels}")
+    for field in guess.fields:
+        needed = "" if field.required else ", may be missing"
+        print(f"    {field.name}: {field.type}, {field.compare}{needed}")
     if start.left_out:
         counts = Counter(row.reason for row in start.left_out)
         counted = ", ".join(f"{n} {reason}" for reason, n in sorted(counts.items()))
@@ -88,7 +94,10 @@ def _next(folder: Path, start: Start) -> Iterator[str]:
 
 
 def _warnings(start: Start) -> Iterator[str]:
-    counts = {name: Counter(row.target for row in rows) for name, rows in start.splits.items()}
+    counts = {
+        name: Counter(label for row in rows for label in _labels(start, row.target))
+        for name, rows in start.splits.items()
+    }
     for label in start.guess.labels:
         if not counts["train"][label]:
             yield f"no train row has the label {label!r}, so no student can learn it"
@@ -97,3 +106,8 @@ def _warnings(start: Start) -> Iterator[str]:
     n_leaks = sum(row.reason == "test item" for row in start.left_out)
     if n_leaks:
         yield f"{n_leaks} train rows are test items; they are in no split but test"
+
+
+def _labels(start: Start, target: str) -> Iterable[str]:
+    several = start.guess.kind == "labels"
+    return set(split(start.guess.separator, target)) if several else (target,)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from llm2llm.answers import extract
-from llm2llm.cli.deciding import decide_columns, decide_kind
+from llm2llm.cli.deciding import decide_columns, decide_kind, join_targets
 from llm2llm.cli.tables import block, fact, heading
 from llm2llm.exceptions import DataError, ParamsError
 from llm2llm.files import write_text
@@ -40,8 +40,13 @@ def new(
     file: Annotated[Path, typer.Argument(help="The task file to write.")],
     data: Annotated[Path, typer.Option(help=f"Labeled rows: {FORMS}.")],
     input_: Annotated[str | None, typer.Option("--input", help="The input's column.")] = None,
-    target: Annotated[str | None, typer.Option(help="The target's column.")] = None,
-    kind: Annotated[str | None, typer.Option(help="label, choice, number or text.")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="The target's column; of several, each named so, JSON objects are made."),
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="label, labels, choice, number, json or text.")
+    ] = None,
     student: Annotated[
         str | None, typer.Option(help="For whom the prompt is; see `llm2llm preset students`.")
     ] = None,
@@ -53,8 +58,8 @@ def new(
     """
     if file.exists():
         raise ParamsError(f"{file}: exists already, expected a new file; name another")
-    table = read_table(data)
-    columns = decide_columns(table, input_, target)
+    table, target_column, _ = join_targets(read_table(data), target or [])
+    columns = decide_columns(table, input_, target_column)
     names = (columns.input, columns.target)
     rows = gather(table, *names, None, max_rows=_SAMPLE, drop_bad_rows=True, random_seed=1).rows
     guess = decide_kind([row.input for row in rows], [row.target for row in rows], kind)
@@ -113,7 +118,13 @@ def _shown(checked: Task, row: SplitRow) -> dict[str, object]:
     examples, _ = first_set([row])
     error = seeds_as_errors(examples, {}, 0, lambda _: STAND_IN)[0]
     request = ask_to_write(
-        error, Candidate(row.input, row.target), [], prompt=checked.teacher, draw=0, random_seed=0
+        error,
+        Candidate(row.input, row.target),
+        [],
+        prompt=checked.teacher,
+        draw=0,
+        random_seed=0,
+        target_fields=checked.answer.fields,
     )
     return {
         "row": row.source_row,

@@ -2,24 +2,32 @@
 
 from llm2llm.grading import Accuracy
 from llm2llm.ids import Json
+from llm2llm.reporting.breakdown import Breakdowns, as_json, f1s
 from llm2llm.reporting.metrics import Measured, Point
 from llm2llm.reporting.passing import PassRate
 
 _DIGITS = 6
 
 
-def as_metrics(measured: Measured) -> dict[str, Json]:
-    """Nest the numbers as DVC shows and compares them; what was not measured has no key."""
+def as_metrics(measured: Measured, parts: Breakdowns | None = None) -> dict[str, Json]:
+    """Nest the numbers as DVC shows and compares them; what was not measured has no key.
+
+    `parts` are the scores by class, label or field, of answers that have some.
+    """
     first, last = measured.points[0], measured.points[-1]
+    final_f1s, first_f1s = (f1s(parts.final), f1s(parts.first)) if parts else ({}, {})
     metrics: dict[str, Json] = {
-        "final": {"n_examples": last.n_examples, **_accuracies(last)},
-        "first": {"n_examples": first.n_examples, **_accuracies(first)},
+        "final": {"n_examples": last.n_examples, **_accuracies(last), **final_f1s},
+        "first": {"n_examples": first.n_examples, **_accuracies(first), **first_f1s},
         "iterations": {str(point.iteration): _numbers(point) for point in measured.points},
         "rejected": dict(measured.rejected),
         "n_suspected_label_errors": len(measured.suspected),
     }
     if measured.control is not None:
-        metrics["control"] = _interval("test", measured.control) | _passed(measured.control_passed)
+        control = _interval("test", measured.control) | _passed(measured.control_passed)
+        if parts and parts.control:
+            control |= f1s(parts.control)
+        metrics["control"] = control
     for name, found in (
         ("final_minus_control", measured.over_control),
         ("final_minus_first", measured.over_first),
@@ -30,7 +38,7 @@ def as_metrics(measured: Measured) -> dict[str, Json]:
                 "low": _short(found.low),
                 "high": _short(found.high),
             }
-    return metrics
+    return metrics | (as_json(parts.final) if parts else {})
 
 
 def as_plot(measured: Measured) -> str:

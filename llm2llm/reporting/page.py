@@ -10,6 +10,7 @@ from importlib.resources import files
 from llm2llm.lineage.finished import Finished
 from llm2llm.params.report import ReportParams
 from llm2llm.records.examples import Example
+from llm2llm.reporting.breakdown import MOST_CLASSES, Breakdowns, matrix, pairs
 from llm2llm.reporting.charts import funnel
 from llm2llm.reporting.drawing import Chart
 from llm2llm.reporting.further import Further
@@ -38,8 +39,12 @@ def page(
     further: Further,
     charts: Mapping[str, Chart],
     params: ReportParams,
+    parts: Breakdowns | None = None,
 ) -> str:
-    """Write the page; it needs no other file and no network, and only its own script may run."""
+    """Write the page; it needs no other file and no network, and only its own script may run.
+
+    `parts` are the scores by class, label or field, of answers that have some.
+    """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -50,6 +55,7 @@ def page(
     environment.filters["points"] = lambda share: f"{100 * share:+.1f}"
     environment.filters["number"] = lambda number: f"{number:,}"
     environment.filters["visible"] = visible
+    environment.filters["share"] = lambda share: "-" if share is None else f"{100 * share:.1f}"
     style, script = _packaged("page.css"), _packaged("page.js")
     rows = table(
         finished, n_examples=params.n_table_examples, n_characters=params.n_table_characters
@@ -71,6 +77,10 @@ def page(
         n_suspected=len(measured.suspected),
         suspected=_suspected(finished, measured, params.n_suspects_shown),
         chains=further.chains,
+        parts=parts,
+        n_classes=MOST_CLASSES,
+        matrix=matrix(parts.final.confusion or []) if parts else None,
+        confused=pairs(parts.final.confusion or []) if parts else [],
         table=rows,
         table_json=Markup(rows.json),  # noqa: S704
         style=Markup(style),  # noqa: S704

@@ -7,6 +7,7 @@ from itertools import combinations
 from rapidfuzz.distance import DamerauLevenshtein
 
 from llm2llm.answers import canonical
+from llm2llm.labels import labels_in
 from llm2llm.leakage.normalize import exact_keys, words
 from llm2llm.records.split import SplitRow
 from llm2llm.tasks.sections import Task
@@ -54,8 +55,8 @@ def _lacking(
 ) -> Iterator[str]:
     if task.answer.labels is None:
         return
-    known = {row.answer for row in train}
-    found = Counter(row.answer for row in test if row.answer not in known)
+    known = {label for row in train for label in _labels(task, row)}
+    found = Counter(label for row in test for label in _labels(task, row) if label not in known)
     for label, n in sorted(found.items()):
         yield (
             f"{names[1]}: {n} rows have the label {label!r}, which no row of {names[0]} has; add"
@@ -64,6 +65,10 @@ def _lacking(
     for label in task.answer.labels:
         if canonical(task.answer, label) not in known | set(found):
             yield f"the task's label {label!r} is in no row; take it out, or add rows with it"
+
+
+def _labels(task: Task, row: SplitRow) -> set[str]:
+    return labels_in(task.answer, row.answer) if task.answer.kind == "labels" else {row.answer}
 
 
 def _contradictions(

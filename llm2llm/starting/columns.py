@@ -33,9 +33,9 @@ def choose_columns(table: Table, input_: str | None, target: str | None) -> Colu
     names = table.frame.columns
     for flag, name in (("--input", input_), ("--target", target)):
         if name is not None and name not in names:
-            raise ParamsError(_no_such(table, flag, name))
+            raise ParamsError(no_such_column(table, flag, name))
     if len(names) < 2:
-        others = f"; {told(list(table.nested))}: lists or objects" if table.nested else ""
+        others = f"; {told(list(table.nested))}: lists" if table.nested else ""
         raise ParamsError(
             f"{table.path}: found one column of text ({', '.join(names)}{others}), expected an"
             " input and a target column; save it with both"
@@ -44,11 +44,15 @@ def choose_columns(table: Table, input_: str | None, target: str | None) -> Colu
         raise ParamsError(f"--target: found {target!r}, which is --input too; name another column")
     if input_ is not None and target is not None:
         return Columns(input_, target, sure=True)
-    named_input = input_ or _named(names, _INPUTS, without=target)
+    # A column of JSON objects is a target, if it is one of the two.
+    texts = [name for name in names if name not in table.objects]
+    named_input = input_ or _named(texts, _INPUTS, without=target)
     named_target = target or _named(names, _TARGETS, without=named_input)
     if named_input and named_target:
         return Columns(named_input, named_target, sure=True)
-    longest_first = sorted(names, key=lambda name: -_mean_length(table.frame, name))
+    longest_first = sorted(
+        texts if len(texts) > 1 else names, key=lambda name: -_mean_length(table.frame, name)
+    )
     if named_input is None:
         named_input = next(name for name in longest_first if name != named_target)
     if named_target is None:
@@ -57,7 +61,9 @@ def choose_columns(table: Table, input_: str | None, target: str | None) -> Colu
             for name in reversed(names)
             if name != named_input and (len(names) == 2 or name in longest_first[1:])
         )
-    return Columns(named_input, named_target, sure=len(names) == 2 and _apart(table, named_input))
+    named = input_ is not None or target is not None
+    sure = len(names) == 2 and (named or _apart(table, named_input))
+    return Columns(named_input, named_target, sure=sure)
 
 
 def told(names: list[str]) -> str:
@@ -66,10 +72,11 @@ def told(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _no_such(table: Table, flag: str, name: str) -> str:
+def no_such_column(table: Table, flag: str, name: str) -> str:
+    """Say that a flag names a column that is not there, or is no text."""
     if name in table.nested:
         return (
-            f"{flag}: the column {name!r} of {table.path} holds lists or objects, expected text;"
+            f"{flag}: the column {name!r} of {table.path} holds lists, expected text;"
             " name another, or write the text that is meant into a column of its own"
         )
     return f"{flag}: {table.path} has no column {name!r}; its columns: {told(table.frame.columns)}"

@@ -1,14 +1,17 @@
-"""What kind of task a column of targets is: a label, a choice, a number or an exact text."""
+"""What kind of task a column of targets is: labels, a choice, a number, JSON or an exact text."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llm2llm.answers import number
 from llm2llm.exceptions import DataError, ParamsError
+from llm2llm.quantities import number
+from llm2llm.starting.json_fields import are_objects, infer_fields
+from llm2llm.starting.label_sets import find_sets
+from llm2llm.tasks.sections import AnswerField
 
-KINDS = ("label", "choice", "number", "text")
+KINDS = ("label", "labels", "choice", "number", "json", "text")
 # GSM8K's way to end a worked answer.
 MARKED_ANSWER = r"####[ \t]*([^\n]*)"
 
@@ -27,7 +30,8 @@ _OPTIONS = re.compile(r"(?:^|\s)\(?[AB][).:]", re.MULTILINE)
 class Guess:
     """A kind, whether it is beyond doubt, and what speaks for it.
 
-    `labels` are those found, for label and choice; `pattern` cuts the answer out of the target.
+    `labels` are those found, for label, labels and choice; `pattern` cuts the answer out of the
+    target; `separator` stands between labels where it is not one of the usual.
     """
 
     kind: str
@@ -35,6 +39,8 @@ class Guess:
     why: str
     labels: tuple[str, ...] = ()
     pattern: str | None = None
+    separator: str | None = None
+    fields: tuple[AnswerField, ...] = ()
 
 
 def guess_kind(inputs: Sequence[str], targets: Sequence[str]) -> Guess:
@@ -45,6 +51,8 @@ def guess_kind(inputs: Sequence[str], targets: Sequence[str]) -> Guess:
     _require_variety(targets)
     counts = Counter(targets)
     n, longest = len(targets), max(map(len, counts))
+    if are_objects(list(counts)):
+        return of_kind("json", targets, why="each target is a JSON object")
     if all("####" in target for target in counts):
         if any(number(_marked(target)) is None for target in counts):
             return of_kind("text", targets, why="targets end in `#### answer`, not always a number")
@@ -59,6 +67,10 @@ def guess_kind(inputs: Sequence[str], targets: Sequence[str]) -> Guess:
         plain = not any(_LETTERS.search(target) for target in counts)
         sure = plain and (not few or len(counts) > _FEW_NUMBERS)
         return of_kind("number", targets, why=why, sure=sure)
+    sets = find_sets(targets, max(2, min(_MOST_LABELS, n // 3)))
+    if sets is not None and (sets.sure or not few):
+        why = f"{len(sets.labels)} labels in {len(counts)} combinations"
+        return of_kind("labels", targets, why=why, sure=sets.sure)
     if few:
         return of_kind("label", targets, why=f"{len(counts)} different targets in {n} rows")
     if longest > _LONG_TEXT:
@@ -85,6 +97,10 @@ def of_kind(kind: str, targets: Sequence[str], *, why: str = "as told", sure: bo
                 " each; say --kind text, or name another column as --target"
             )
         return Guess(kind, sure, why, labels)
+    if kind == "labels":
+        return _sets(targets, why, sure=sure)
+    if kind == "json":
+        return Guess(kind, sure, why, fields=infer_fields(targets))
     marked = all("####" in target for target in labels)
     if kind == "number":
         for target in labels:
@@ -94,6 +110,18 @@ def of_kind(kind: str, targets: Sequence[str], *, why: str = "as told", sure: bo
                     " could mean two; mend it, or say --kind text"
                 )
     return Guess(kind, sure, why, (), MARKED_ANSWER if marked else None)
+
+
+def _sets(targets: Sequence[str], why: str, *, sure: bool) -> Guess:
+    most = max(2, min(_MOST_LABELS, len(targets) // 2))
+    sets = find_sets(targets, most)
+    if sets is None:
+        raise ParamsError(
+            f"--kind: found labels, but the targets (such as {targets[0][:_LABEL_CHARS]!r}) are no"
+            f" sets of at most {most} labels with commas, semicolons, bars or line ends in between;"
+            " write them so, or say --kind label where each has one"
+        )
+    return Guess("labels", sure, why, sets.labels, separator=sets.separator)
 
 
 def _require_variety(targets: Sequence[str]) -> None:

@@ -29,8 +29,8 @@ FORMS = "CSV (.csv, .tsv, .txt), .jsonl, .parquet, Excel (.xlsx) or a folder sav
 class Table:
     """Columns of text, null where a cell is empty; `lines` is where each row stands in its file.
 
-    `nested` names columns that hold lists or objects and were left out. `notes` tell how the file
-    was read where that is not obvious.
+    `nested` names columns that hold lists and were left out, `objects` those of JSON objects, which
+    are written as text. `notes` tell how the file was read where that is not obvious.
     """
 
     path: Path
@@ -38,6 +38,7 @@ class Table:
     lines: pl.Series
     nested: tuple[str, ...]
     notes: tuple[str, ...]
+    objects: tuple[str, ...] = ()
 
 
 def read_table(path: Path, *, header: bool | None = None, split: str = "train") -> Table:
@@ -91,13 +92,15 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield line, {name: _json_text(cell) for name, cell in value.items()}
 
 
-# Marks a JSON cell that is no single value; no text of a file can hold half a surrogate pair.
+# Marks a JSON cell that is a list; no text of a file can hold half a surrogate pair.
 _NESTED = "\udc00"
 
 
 def _json_text(cell: Any) -> str | None:
-    if isinstance(cell, list | dict):
+    if isinstance(cell, list):
         return _NESTED
+    if isinstance(cell, dict):
+        return json.dumps(cell, ensure_ascii=False)
     if cell is None or isinstance(cell, str):
         return cell
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else json.dumps(cell)
@@ -173,6 +176,11 @@ def _as_text(
     """Turn every plain column into stripped text, and leave out rows in which all is empty."""
     if lines is None:
         lines = pl.Series(range(1, frame.height + 1), dtype=pl.Int64)
+    structs = [name for name, kind in frame.schema.items() if kind == pl.Struct]
+    frame = frame.with_columns(
+        pl.when(pl.col(name).is_not_null()).then(pl.col(name).struct.json_encode()).alias(name)
+        for name in structs
+    )
     nested = tuple(
         name
         for name, kind in frame.schema.items()
@@ -187,7 +195,15 @@ def _as_text(
         plain, lines = plain.filter(mask), lines.filter(mask)
     if plain.height == 0:
         raise DataError(f"{path}: found no rows, expected at least one; check the file")
-    return Table(path, plain, lines, nested, notes)
+    objects = tuple(name for name in plain.columns if _holds_objects(plain[name]))
+    return Table(path, plain, lines, nested, notes, objects)
+
+
+def _holds_objects(column: pl.Series) -> bool:
+    """Tell whether every cell looks like a JSON object."""
+    cells = column.drop_nulls()
+    ends = cells.str.starts_with("{") & cells.str.ends_with("}")
+    return len(cells) > 0 and bool(ends.all())
 
 
 def _plain(frame: pl.DataFrame, nested: tuple[str, ...]) -> Iterator[tuple[str, pl.DataType]]:

@@ -15,6 +15,9 @@ _JINJA = re.compile(r"\{\{|\{%|\{#")
 _ANNOTATION = re.compile(r"<<[^<>=]+=[^<>]+>>")
 _WORD = re.compile(r"[A-Za-z][\w-]*")
 _FEWEST_CHARS = 200
+_LABELED = ("label", "labels")
+# Of more rows no pair is looked for, as sets of labels may all differ.
+_MOST_PAIRED = 500
 
 
 def task_text(
@@ -36,7 +39,7 @@ def task_text(
     exchange = _exchange(guess, words, rows)
     max_input = _round_up(2 * max(len(row.input) for row in rows))
     max_target = _round_up(2 * max(len(row.target) for row in rows))
-    labels = list(guess.labels) if guess.kind in ("label", "choice") else None
+    labels = list(guess.labels) or None
     prompt = "{{ input }}" if classifier else words.student
     return f"""\
 # What this task is: `llm2llm task check` shows the prompts on rows of yours and finds faults.
@@ -54,7 +57,7 @@ student:
 answer:  # how an answer is read from a text and compared; docs/student.md has the kinds
   kind: {guess.kind}
   pattern: {_scalar(guess.pattern)}  # group 1 of its last match is the answer; null: the whole text
-  labels: {_scalar(labels)}
+  labels: {_scalar(labels)}{_parts_yaml(guess)}
 teacher:
   # The rules. Say here what a stranger would have to know{_advice(guess)}.
   system: {_block(words.system)}
@@ -74,7 +77,7 @@ validity:  # what makes an answer an example at all
   max_input_chars: {max_input}  # twice the longest of yours
   max_target_chars: {max_target}
   arithmetic: {_bool(arithmetic)}  # true: every <<a=b>> must hold, and the last be the answer
-  same_answer: {_bool(guess.kind == "label")}  # true: the answer must be the seed's
+  same_answer: {_bool(guess.kind in _LABELED)}  # true: the answer must be the seed's
 leakage:
   masked: {_bool(guess.pattern is not None)}  # true: compare with numbers and names masked too
   templated: false  # true: seeds and test come from the same templates
@@ -88,7 +91,9 @@ def is_arithmetic(guess: Guess, rows: Sequence[RawRow]) -> bool:
 
 
 def _advice(guess: Guess) -> str:
-    return ": for each label, when it applies" if guess.kind == "label" else ""
+    if guess.fields:
+        return ": for each field, what belongs in it"
+    return ": for each label, when it applies" if guess.kind in _LABELED else ""
 
 
 def _exchange(guess: Guess, words: Wording, rows: Sequence[RawRow]) -> tuple[str, str] | None:
@@ -98,11 +103,34 @@ def _exchange(guess: Guess, words: Wording, rows: Sequence[RawRow]) -> tuple[str
         return None
     usual = sorted(len(row.input) + len(row.target) for row in fit)[len(fit) // 2]
     fit.sort(key=lambda row: (abs(len(row.input) + len(row.target) - usual), row.line))
+    if guess.kind == "labels":
+        fit = fit[:_MOST_PAIRED]
     for place, seed in enumerate(fit):
         for new in fit[place + 1 :]:
-            if guess.kind != "label" or new.target == seed.target:
+            if guess.kind not in _LABELED or new.target == seed.target:
                 return words.seed(seed.input, seed.target), words.example(new.input, new.target)
     return None
+
+
+def _parts_yaml(guess: Guess) -> str:
+    """Write what sets of labels and JSON answers need besides."""
+    if guess.kind == "labels":
+        told = "between two labels; null: commas, semicolons or line ends"
+        return f"\n  separator: {_scalar(guess.separator)}  # {told}"
+    if not guess.fields:
+        return ""
+    lines = [
+        "\n  # type: text, number, date, label, bool or list (of texts). compare: exact; or",
+        "  # normalized: no regard to case, a list's order, and how numbers and dates are written.",
+        "  fields:",
+    ]
+    for field in guess.fields:
+        labels = f", labels: {_scalar(field.labels)}" if field.labels else ""
+        lines.append(
+            f"    - {{name: {_scalar(field.name)}, type: {field.type}, required:"
+            f" {_bool(field.required)}, compare: {field.compare}{labels}}}"
+        )
+    return "\n".join(lines)
 
 
 def _exchange_yaml(exchange: tuple[str, str] | None) -> str:

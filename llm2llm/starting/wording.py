@@ -3,13 +3,15 @@
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from llm2llm.starting.kinds import Guess
+from llm2llm.tasks.sections import AnswerField
 
 # Names of columns that say what a text is; other names would read oddly in a sentence.
 _NOUNS = (
     *("question", "sentence", "message", "review", "comment", "query"),
-    *("document", "utterance", "email", "problem", "title"),
+    *("document", "utterance", "email", "mail", "problem", "title"),
 )
 _NAME = re.compile(r"[A-Za-z_]\w{0,39}")
 
@@ -41,6 +43,7 @@ class Wording:
     target_field: str | None
     system: str
     solve: str
+    target_is_json: bool = False
 
     def seed(self, input_text: str, target: str) -> str:
         """Ask about one seed, without what comes after it."""
@@ -61,9 +64,9 @@ class Wording:
 
     def example(self, input_text: str, target: str) -> str:
         """Write the answer wished for."""
-        fields = {self.input_field: input_text}
+        fields: dict[str, Any] = {self.input_field: input_text}
         if self.target_field is not None:
-            fields[self.target_field] = target
+            fields[self.target_field] = json.loads(target) if self.target_is_json else target
         return json.dumps(fields, ensure_ascii=False)
 
 
@@ -89,6 +92,45 @@ def wording(guess: Guess, input_column: str, target_column: str, *, arithmetic: 
             f"{_reply(input_field)}",
             f"Which of these labels does the {noun} below have: {labels}? Reply with the label"
             " alone.\n\n{{ input }}",
+        )
+    if guess.kind == "labels":
+        between = (
+            "separated by commas"
+            if guess.separator is None
+            else f"with {guess.separator!r} between"
+        )
+        return Wording(
+            noun,
+            "labels",
+            input_field,
+            None,
+            f"You write new training examples for a classifier. It gives each {noun} all of these\n"
+            f"labels that apply: {labels}.\n"
+            f"- Write ONE new {noun} to which exactly the labels you are given apply. It is as\n"
+            "  difficult as the one that was got wrong, but about something else.\n"
+            f"- Keep to the language, style and length of the {noun} shown.\n"
+            f"{_reply(input_field)}",
+            f"Which of these labels apply to the {noun} below: {labels}? Reply with all that do,"
+            f" {_literal(between)}, and nothing else.\n\n{{{{ input }}}}",
+        )
+    if guess.kind == "json":
+        schema = "\n".join(_told_field(field) for field in guess.fields)
+        return Wording(
+            noun,
+            "answer",
+            input_field,
+            target_field,
+            f"You write new training examples for a student that reads facts out of a {noun}. Its\n"
+            f"answer is a JSON object with these fields:\n{schema}\n"
+            f"- Write ONE new {noun} that is difficult in the same way as the one that was got\n"
+            "  wrong, but about something else, with other names, numbers and dates.\n"
+            f"- Keep to the language, style and length of the {noun} shown.\n"
+            f"- Its {target_field} is such an object, with what your {noun} says and nothing\n"
+            "  else; null stands for what it does not say.\n"
+            f"{_reply(input_field, target_field)}",
+            f"Read these fields out of the {noun} below, null for what it does not say, and reply"
+            f" with the JSON object alone:\n{schema}\n\n{{{{ input }}}}",
+            target_is_json=True,
         )
     rules = {
         "choice": (
@@ -131,6 +173,20 @@ def wording(guess: Guess, input_column: str, target_column: str, *, arithmetic: 
         f"{rules[guess.kind]}{_reply(input_field, target_field)}",
         f"{solving[guess.kind]}\n\n{{{{ input }}}}",
     )
+
+
+_TYPES = {
+    "text": "a text",
+    "number": "a number",
+    "date": "a date, written YYYY-MM-DD",
+    "bool": "true or false",
+    "list": "a list of texts",
+}
+
+
+def _told_field(field: AnswerField) -> str:
+    kind = _TYPES.get(field.type) or f"one of {', '.join(map(json.dumps, field.labels or []))}"
+    return _literal(f"- {json.dumps(field.name)}: {kind}{'' if field.required else ', or null'}")
 
 
 def _reply(*fields: str) -> str:

@@ -4,7 +4,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from llm2llm.params.section import Section
 
@@ -49,28 +55,87 @@ class Hook(Section):
         return self._folder
 
 
+class AnswerField(Section):
+    """One field of a JSON answer: its type, and how two values of it compare.
+
+    `labels` is set exactly for the type label. A field that is not required may be missing or null.
+    """
+
+    name: Annotated[str, Field(pattern=r"\S")]
+    type: Literal["text", "number", "date", "label", "bool", "list"]
+    required: bool
+    compare: Literal["exact", "normalized"]
+    labels: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> "AnswerField":
+        if (self.type == "label") != bool(self.labels):
+            raise ValueError("labels: a list for the type label, none for the others")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without(write(self), "labels")
+
+
 class AnswerFormat(Section):
     """How an answer is read from a text, and compared.
 
     `pattern` is a regular expression whose group 1, at its last match, is the answer; null takes
-    the whole stripped text. `labels` is set exactly for the kinds label and choice, `hook` exactly
-    for the kind python; the other kinds need not name it.
+    the whole stripped text. `labels` is set exactly for the kinds label, choice and labels, `hook`
+    exactly for the kind python, `fields` exactly for the kind json; the other kinds need not name
+    them. `separator` stands between the labels of the kind labels; null: commas, semicolons or
+    line ends.
     """
 
-    kind: Literal["number", "label", "choice", "text", "python"]
+    kind: Literal["number", "label", "choice", "labels", "text", "json", "python"]
     pattern: str | None
     labels: list[str] | None
     hook: Hook | None = None
+    separator: Annotated[str, Field(min_length=1)] | None = None
+    fields: list[AnswerField] | None = None
 
     @model_validator(mode="after")
     def _holds_together(self) -> "AnswerFormat":
         if self.pattern is not None and _compiled(self.pattern).groups < 1:
             raise ValueError("pattern: a regular expression with a group ( ) around the answer")
-        if (self.kind in ("label", "choice")) != bool(self.labels):
-            raise ValueError("labels: a list for the kinds label and choice, null for the others")
+        if (self.kind in ("label", "choice", "labels")) != bool(self.labels):
+            raise ValueError(
+                "labels: a list for the kinds label, choice and labels, null for the others"
+            )
         if (self.kind == "python") != (self.hook is not None):
             raise ValueError("hook: function and sha256 for the kind python, null for the others")
+        if (self.kind == "json") != bool(self.fields):
+            raise ValueError("fields: a list for the kind json, none for the others")
+        names = [field.name for field in self.fields or []]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"fields: each name once, not {', '.join(map(repr, twice))} twice")
+        self._can_be_told_apart()
         return self
+
+    def _can_be_told_apart(self) -> None:
+        if self.kind != "labels":
+            if self.separator is not None:
+                raise ValueError("separator: set for the kind labels alone")
+            return
+        for label in self.labels or []:
+            if not label.strip() or label != label.strip():
+                raise ValueError(f"labels: no blanks around a label, as in {label!r}")
+            if [part.strip() for part in self.parts(label)] != [label]:
+                raise ValueError(
+                    f"separator: one that is in no label, as it is in {label!r}; name another"
+                )
+
+    def parts(self, text: str) -> list[str]:
+        """Cut a text where labels of a set are separated."""
+        if self.separator is None:
+            return re.split(r"[,;\n]", text)
+        return text.split(self.separator)
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # What is hashed and written for the kinds that have neither stays as it was.
+        return _without(write(self), "separator", "fields")
 
 
 class ResponseFormat(Section):
@@ -159,6 +224,11 @@ class Task(Section):
     teacher: TeacherPrompt
     validity: Validity
     leakage: LeakagePolicy
+
+
+def _without(written: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Leave out the named keys where they are null."""
+    return {key: value for key, value in written.items() if value is not None or key not in names}
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -1,0 +1,48 @@
+"""Several target columns as one, whose cells are JSON objects."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from llm2llm.exceptions import ParamsError
+from llm2llm.json_cells import NUMBER, joined_cells
+from llm2llm.starting.columns import no_such_column
+from llm2llm.starting.table import Table
+
+
+def column_types(table: Table, targets: Sequence[str]) -> dict[str, str]:
+    """Say of each column whether its cells are numbers, true and false, or texts."""
+    for place, name in enumerate(targets):
+        if name not in table.frame.columns:
+            raise ParamsError(no_such_column(table, "--target", name))
+        if name in targets[:place]:
+            raise ParamsError(f"--target: found {name!r} twice; name each column once")
+    types = {}
+    for name in targets:
+        cells = [cell for cell in table.frame[name].to_list() if cell is not None]
+        if cells and all(NUMBER.fullmatch(cell) for cell in cells):
+            types[name] = "number"
+        elif cells and all(cell.casefold() in ("true", "false") for cell in cells):
+            types[name] = "bool"
+        else:
+            types[name] = "text"
+    return types
+
+
+def joined(table: Table, types: Mapping[str, str], column: str | None = None) -> tuple[Table, str]:
+    """Put a column of objects, null where all cells are empty, in place of these; give its name.
+
+    Without `column` it is one that the table does not have.
+    """
+    for name in types:
+        if name not in table.frame.columns:
+            raise ParamsError(no_such_column(table, "--target", name))
+    if column is None:
+        column = "answer"
+        while column in table.frame.columns:
+            column += "_"
+    rows = table.frame.select(list(types)).iter_rows(named=True)
+    cells = pl.Series(column, [joined_cells(types, row) for row in rows], dtype=pl.String)
+    frame = table.frame.drop(list(types)).with_columns(cells)
+    return dataclasses.replace(table, frame=frame), column

@@ -1,0 +1,98 @@
+"""Rows that are answered one after the other: what is read of them, and what is summed up."""
+
+import dataclasses
+import json
+
+import pytest
+
+from llm2llm.answering import AnsweredRow, Tally, answer_rows
+from llm2llm.cli.predict import _in_words
+from llm2llm.student.generating import Generation
+from llm2llm.tasks.sections import AnswerField, AnswerFormat, Fields
+
+ORDERS = AnswerFormat(
+    kind="json",
+    pattern=None,
+    labels=None,
+    fields=[
+        AnswerField(name="order", type="text", required=True, compare="exact"),
+        AnswerField(name="amount", type="number", required=False, compare="exact"),
+    ],
+)
+
+
+class Parrot:
+    """An engine that answers every question with one text."""
+
+    context = None
+
+    def __init__(self, text: str) -> None:
+        """Take the text."""
+        self.text = text
+
+    def encode(self, inputs):
+        """Give each input one token."""
+        return [[1] for _ in inputs]
+
+    def groups(self, lengths):
+        """Ask all at once."""
+        return [list(range(len(lengths)))]
+
+    def answer(self, questions, _limit):
+        """Repeat the text."""
+        return [Generation(self.text, False, 1) for _ in questions]
+
+
+def answered(rows: list[dict], text: str = '{"order": "A1", "amount": 5}') -> list[AnsweredRow]:
+    """Let the parrot answer rows."""
+    fields = Fields(input="mail", target="answer")
+    asked = enumerate(rows, start=1)
+    return [
+        *answer_rows(Parrot(text), asked, fields=fields, answer_format=ORDERS, max_new_tokens=9)
+    ]
+
+
+def test_a_json_label_may_stand_as_text_object_or_columns() -> None:
+    """All three are graded alike; a row with none of them has no label."""
+    label = {"order": "A1", "amount": 5}
+    rows = [
+        {"mail": "m", "answer": json.dumps(label)},
+        {"mail": "m", "answer": label},
+        {"mail": "m", "order": "A1", "amount": "5"},
+        {"mail": "m", "order": "A2", "amount": ""},
+        {"mail": "m"},
+    ]
+    verdicts = [row.verdict for row in answered(rows)]
+    assert verdicts == ["right", "right", "right", "wrong", None]
+
+
+def test_the_summary_scores_each_field() -> None:
+    """F1s come beside the verdicts, and a summary of them is JSON."""
+    tally = Tally(ORDERS)
+    for row in answered([{"mail": "m", "order": "A1"}, {"mail": "m", "order": "B"}]):
+        tally.add(row)
+    summary = tally.summary()
+    assert (summary.accuracy.n_right, summary.accuracy.n) == (0, 2)
+    assert [(s.name, s.n_gold, s.n_answered, s.n_right) for s in summary.scores.scores] == [
+        *(("order", 2, 2, 1), ("amount", 0, 2, 0)),
+    ]
+    assert summary.confusion is None
+    assert json.loads(json.dumps(dataclasses.asdict(summary)))["scores"]["of"] == "field"
+
+
+def test_of_many_classes_predict_tells_the_most_confused_pairs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A table of 30 columns would not fit; a few classes have one."""
+    for n, told in ((30, "Most often confused"), (3, "Gold down, answered across")):
+        names = [f"class-{k}" for k in range(n)]
+        tally = Tally(AnswerFormat(kind="label", pattern=None, labels=names))
+        for k, name in enumerate(names):
+            wrong = names[k - 1]
+            tally.add(AnsweredRow(k, wrong, wrong, name, "wrong", False, 1))
+        _in_words(tally.summary())
+        shown = capsys.readouterr().out
+        assert told in shown
+        assert "By class: micro F1 0.0, macro F1 0.0" in shown
+        lines = shown.split(told)[1].strip().splitlines()
+        assert len(lines) == (21 if n == 30 else 4)
