@@ -13,6 +13,7 @@ from llm2llm.lineage.run import Run
 from llm2llm.params.export import ExportParams
 from llm2llm.params.loading import load_section, read_yaml
 from llm2llm.records.split import SplitRow
+from llm2llm.reviewing.edits import reviewed
 from llm2llm.stage import PARAMS, run_iteration, say
 
 # Sections that no byte of the data depends on.
@@ -35,6 +36,7 @@ def main(n: int) -> None:
         params=params,
         task=read_yaml(Path(params["task"])),
         secrets=[os.environ.get(name, "") for name in _key_names(params)],
+        reviewed=reviewed(run, n),
     )
     bundle = Path("data/export")
     with replacing_folder(bundle) as folder:
@@ -47,6 +49,8 @@ def main(n: int) -> None:
         )
     for entry, n_gone in tally.withdrawn.items():
         say(f"export: withdrawn by {entry}: {n_gone} examples")
+    for decision, n_decided in tally.reviewed.items():
+        say(f"export: review: {decision}: {n_decided}")
     held_back = sum(tally.without_text.values())
     say(
         f"export: {tally.rows['examples']} examples in data/export/ and data/export.tar.gz;"

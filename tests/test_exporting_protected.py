@@ -11,11 +11,13 @@ from llm2llm.exceptions import LeakageCheckError
 from llm2llm.exporting.contained import MIN_CONTAINED, ContainedTexts, keys
 from llm2llm.exporting.examples import LeftOut, handed_on
 from llm2llm.exporting.protected import SeedTexts, TestTexts
+from llm2llm.exporting.reviewed import Review
 from llm2llm.exporting.withdrawn import Withdrawn
 from llm2llm.leakage.normalize import exact_keys
 from llm2llm.records.examples import Example
 from llm2llm.records.screened import Rejected
 from llm2llm.records.split import SplitRow
+from llm2llm.reviewing.edits import Reviewed
 
 
 def items() -> list[SplitRow]:
@@ -64,6 +66,7 @@ def test_a_seed_that_is_or_holds_a_test_item_is_left_out_and_listed() -> None:
         None,
         left_out,
         Withdrawn([]),
+        Review(Reviewed({}, None)),
     )
     assert [example.example_id for example in kept] == ["s0"]
     assert left_out == [LeftOut("s1", "t2"), LeftOut("s2", "t1")]
@@ -73,7 +76,16 @@ def test_an_augmented_test_item_stops_everything() -> None:
     """If screening let a test item through, nothing is exported."""
     leaked = replace(seed("a1", TEST_INPUTS[2]), origin="augmented", gate_version="v1")
     with pytest.raises(LeakageCheckError, match="it is or holds test item t2"):
-        list(handed_on([leaked], TestTexts(items(), 0.7), None, [], Withdrawn([])))
+        list(
+            handed_on(
+                [leaked],
+                TestTexts(items(), 0.7),
+                None,
+                [],
+                Withdrawn([]),
+                Review(Reviewed({}, None)),
+            )
+        )
 
 
 def test_an_example_that_quotes_a_private_seed_is_left_out() -> None:
@@ -88,6 +100,7 @@ def test_an_example_that_quotes_a_private_seed_is_left_out() -> None:
         SeedTexts([(private.example_id, private.input)]),
         left_out,
         Withdrawn([]),
+        Review(Reviewed({}, None)),
     )
     assert [(example.example_id, example.error) for example in kept] == [("a2", None)]
     assert left_out == [LeftOut("a1", "s0")]
@@ -97,7 +110,17 @@ def test_a_wrong_answer_that_quotes_a_test_item_is_withheld() -> None:
     """The example stays; what the student said does not."""
     example = replace(seed("a1", "Words"), origin="augmented", error=f"hm, {TEST_INPUTS[0]}")
     assert (
-        next(handed_on([example], TestTexts(items(), 0.7), None, [], Withdrawn([]))).error is None
+        next(
+            handed_on(
+                [example],
+                TestTexts(items(), 0.7),
+                None,
+                [],
+                Withdrawn([]),
+                Review(Reviewed({}, None)),
+            )
+        ).error
+        is None
     )
 
 

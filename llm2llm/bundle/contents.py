@@ -16,6 +16,7 @@ from llm2llm.bundle.records import (
     ExportedRequest,
     ExportedResponse,
 )
+from llm2llm.bundle.reviewed import decisions
 from llm2llm.exceptions import DataError
 from llm2llm.ids import example_id, sha256_file
 from llm2llm.records.examples import Example
@@ -56,6 +57,10 @@ def _wanted(manifest: Manifest) -> Iterator[Problem]:
     for name in names:
         if name not in manifest.files:
             yield Problem(layout.MANIFEST, f"{name} is not listed, and belongs to every bundle")
+    if (layout.REVIEW in manifest.files) != (manifest.review is not None):
+        yield Problem(
+            layout.MANIFEST, f"review: counted without {layout.REVIEW}, or this without its counts"
+        )
     n_listed = sum(name.startswith("certificates/") for name in manifest.files)
     if n_listed != manifest.set:
         yield Problem(
@@ -89,7 +94,9 @@ def _croissant(folder: Path, manifest: Manifest) -> Iterator[Problem]:
 
 def tables(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     """Compare each table's columns with its record, and its rows with the manifest's number."""
-    for name, record in layout.TABLES.items():
+    for name, record in layout.ALL_TABLES.items():
+        if name not in layout.TABLES and name not in manifest.files:
+            continue
         try:
             n_rows = len(RecordFile(folder / name, record))
         except (DataError, OSError) as failure:
@@ -112,6 +119,8 @@ def rows(folder: Path, manifest: Manifest) -> Iterator[Problem]:
         yield from _hashed(
             layout.RESPONSES, place, response.text, response.text_sha256, response.withheld
         )
+    if manifest.review is not None:
+        yield from decisions(folder)
     for place, row in enumerate(RecordFile(folder / layout.REJECTED, ExportedRejection)):
         if row.input is None or row.target is None:
             continue
@@ -126,7 +135,7 @@ def _examples(folder: Path, manifest: Manifest) -> Iterator[Problem]:
         where = f"row {place}, {row.example_id}"
         if example_id(row.input, row.target) != row.example_id:
             yield Problem(layout.DATASET, f"{where}: input and target are not those of this id")
-        if row.origin not in ("seed", "augmented"):
+        if row.origin not in ("seed", "augmented", "edited"):
             yield Problem(layout.DATASET, f"{where}: origin is {row.origin!r}")
         set_ = {name for name in _LINEAGE if getattr(row, name) is not None}
         if set_ != (set() if row.origin == "seed" else set(_LINEAGE)):

@@ -3,6 +3,7 @@
 import re
 
 from llm2llm.bundle.records import (
+    ExportedDecision,
     ExportedError,
     ExportedKept,
     ExportedRejection,
@@ -28,6 +29,7 @@ REQUESTS = "lineage/requests.parquet"
 RESPONSES = "lineage/responses.parquet"
 KEPT = "lineage/kept.parquet"
 REJECTED = "rejected.parquet"
+REVIEW = "lineage/review.parquet"
 
 TABLES: dict[str, type] = {
     DATASET: Example,
@@ -38,6 +40,9 @@ TABLES: dict[str, type] = {
     KEPT: ExportedKept,
     REJECTED: ExportedRejection,
 }
+
+# In a bundle of which people reviewed examples there is one more.
+ALL_TABLES: dict[str, type] = {**TABLES, REVIEW: ExportedDecision}
 
 # The forms for training, by their names in `export.formats`.
 FORMS = {
@@ -55,7 +60,7 @@ def certificate(iteration: int) -> str:
 
 def belongs(name: str) -> bool:
     """Say whether a bundle may have a file of this name."""
-    known = {MANIFEST, CARD, CROISSANT, HISTORY, PARAMS, DATASET_INFO, *TABLES, *FORMS.values()}
+    known = {MANIFEST, CARD, CROISSANT, HISTORY, PARAMS, DATASET_INFO, *ALL_TABLES, *FORMS.values()}
     return name in known or re.fullmatch(r"certificates/(0|[1-9]\d*)\.json", name) is not None
 
 

@@ -12,6 +12,7 @@ from llm2llm.bundle import layout
 from llm2llm.bundle.checks import Problem
 from llm2llm.bundle.frames import collect, scan_all
 from llm2llm.bundle.manifest import Manifest
+from llm2llm.bundle.reviewed import parentage
 from llm2llm.bundle.withdrawn import missing_examples
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _KEYS = {
     layout.REQUESTS: ["request_id"],
     layout.RESPONSES: ["request_id"],
     layout.KEPT: ["example_id"],
+    layout.REVIEW: ["example_id"],
 }
 
 
@@ -83,8 +85,11 @@ def links(folder: Path, manifest: Manifest) -> Iterator[Problem]:
         "the response of its teacher",
     )
     screened = ["example_id", "seed_id", "iteration", "request_id", "gate_version"]
-    yield from parted.orphans(layout.DATASET, examples, held, screened, "its screening")
-    yield from parted.orphans(layout.KEPT, held, examples, screened, "its example")
+    as_written = examples.filter(pl.col("origin") == "augmented")
+    yield from parted.orphans(layout.DATASET, as_written, held, screened, "its screening")
+    yield from parted.orphans(layout.KEPT, held, as_written, screened, "its example")
+    for name, children, parents, key, what in parentage(table, manifest):
+        yield from parted.orphans(name, children, parents, key, what)
     yield from parted.orphans(layout.ERRORS, errors, seeds, ["seed_id"], "its seed")
     yield from parted.orphans(
         layout.REQUESTS, requests, asked, ["seed_id", "iteration"], "its error"

@@ -31,6 +31,7 @@ class Counts(_Part):
     examples: int
     seeds: int
     augmented: int
+    edited: int = 0
     kept: int
     rejected: int
     rejected_without_text: int
@@ -62,6 +63,16 @@ class Withdrawn(_Part):
     examples: int
 
 
+class Review(_Part):
+    """How many decisions of people were applied, and how many were about nothing in the set."""
+
+    accept: int
+    edit: int
+    reject: int
+    withdrawn: int
+    not_in_set: int
+
+
 class Manifest(_Part):
     """The whole file; `set` is the number of the exported set."""
 
@@ -78,6 +89,7 @@ class Manifest(_Part):
     certificates: dict[str, str]
     left_out: list[LeftOut]
     withdrawn: list[Withdrawn] = []
+    review: Review | None = None
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -108,3 +108,25 @@ class ExportedRejection:
     score: float | None
     gate_version: str
     withheld: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedDecision:
+    """What a person decided about a kept candidate: accept, edit or reject.
+
+    An edit made the example `edited_id`, which `gate_version` let through; both are null for the
+    others. `input` and `target` are the texts of before, where they are not in the dataset.
+    """
+
+    example_id: str
+    iteration: int
+    seed_id: str
+    request_id: str
+    decision: str
+    edited_id: str | None
+    gate_version: str | None
+    reviewer: str | None
+    note: str | None
+    input: str | None
+    target: str | None
+    withheld: str | None

@@ -29,6 +29,8 @@ def counts(folder: Path, manifest: Manifest) -> Iterator[Problem]:
             where, {"set.n_examples": entry.set.n_examples}, {"set.n_examples": n_examples}
         )
         n_examples += entry.counts.kept
+    if manifest.review is not None:
+        yield from _differences(layout.MANIFEST, manifest.review.model_dump(), found.decisions)
     yield from _whole_set(manifest, n_examples, found)
     yield from _seeds(folder, history, found)
 
@@ -81,13 +83,14 @@ def _whole_set(manifest: Manifest, n_examples: int, found: Tallies) -> Iterator[
     """Balance the set against what is handed on: seeds may be held back, examples left out."""
     held_back = found.n_seeds - found.n_seeds_held if manifest.augmented_only else 0
     withdrawn = sum(entry.examples for entry in manifest.withdrawn)
-    expected = n_examples - held_back - len(manifest.left_out) - withdrawn
+    rejected = found.decisions["reject"]
+    expected = n_examples - held_back - len(manifest.left_out) - withdrawn - rejected
     if found.n_examples != expected:
         yield Problem(
             layout.DATASET,
             f"{found.n_examples} examples, expected {expected}: {n_examples} in the set less"
-            f" {held_back} private seeds, {len(manifest.left_out)} left out and {withdrawn}"
-            " withdrawn",
+            f" {held_back} private seeds, {len(manifest.left_out)} left out, {withdrawn}"
+            f" withdrawn and {rejected} rejected in review",
         )
 
 

@@ -34,6 +34,7 @@ class Tallies:
         self._count(table[layout.REQUESTS], "requests", ["iteration", "purpose"])
         self._count(table[layout.RESPONSES], "responses", ["iteration", "status"])
         self._count(table[layout.SEEDS], "seeds", ["in_dataset"])
+        self._count(table[layout.REVIEW], "decisions", ["decision"])
         write = table[layout.REQUESTS].filter(pl.col("purpose") == "write")
         for name, frame in (("requests", write), ("kept", table[layout.KEPT])):
             rows = collect(frame.group_by("seed_id").len())
@@ -90,12 +91,18 @@ class Tallies:
         """Count the seeds that are handed on."""
         return self._sum("seeds", True)
 
+    @property
+    def decisions(self) -> dict[str, int]:
+        """Count people's decisions by kind."""
+        return {kind: self._sum("decisions", kind) for kind in ("accept", "edit", "reject")}
+
     def totals(self) -> dict[str, int]:
         """Count as the manifest does."""
         totals = {
             "examples": self.n_examples,
             "seeds": self._sum("examples", "seed"),
             "augmented": self._sum("examples", "augmented"),
+            "edited": self._sum("examples", "edited"),
             "kept": self._sum("kept"),
         }
         for name in ("rejected", "errors", "requests", "responses"):

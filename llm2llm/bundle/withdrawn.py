@@ -1,10 +1,11 @@
-"""See that just those examples of a set are missing that the manifest lists, or withdraws."""
+"""See that just those examples are missing that the manifest or a person's decision takes out."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from llm2llm.bundle import layout
 from llm2llm.bundle.manifest import Manifest
+from llm2llm.bundle.reviewed import replaced
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,18 +26,24 @@ def missing_examples(
 
     requests = table[layout.REQUESTS].select("request_id", "prompt_sha256")
     teachers = table[layout.RESPONSES].select("request_id", "teacher")
-    traits = table[layout.KEPT]
+    traits = table[layout.KEPT].join(replaced(table), on="example_id", how="left")
     if any(entry.prompt is not None for entry in manifest.withdrawn):
         traits = traits.join(requests, on="request_id")
     if any(entry.teacher is not None for entry in manifest.withdrawn):
         traits = traits.join(teachers, on="request_id")
     gone = _is_withdrawn(manifest)
+    other = pl.col("replaced").fill_null(value=False)
     left_out = pl.col("example_id").is_in([row.example_id for row in manifest.left_out])
     there = pl.col("in_dataset")
     yield (
         layout.KEPT,
-        traits.filter(~there & ~left_out & ~gone).select("example_id"),
+        traits.filter(~there & ~left_out & ~gone & ~other).select("example_id"),
         "not in the dataset, and not listed as left out",
+    )
+    yield (
+        layout.KEPT,
+        traits.filter(there & other).select("example_id"),
+        f"in the dataset as it was, and edited or rejected by {layout.REVIEW}",
     )
     if not manifest.withdrawn:
         return

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from llm2llm.cli.tables import block, fact, heading, print_json, table
-from llm2llm.lineage.chain import Asked, Explanation, Outcome, WrongAnswer
+from llm2llm.lineage.chain import Asked, Explanation, Outcome, Ruling, WrongAnswer
 from llm2llm.lineage.explaining import explain as explain_example
 from llm2llm.stage import store
 
@@ -46,6 +46,8 @@ def explain(
         fact("cost", "unknown" if found.paid.cost is None else f"{found.paid.cost:.6f}")
     if found.screening:
         _screening(found.screening)
+    if found.review:
+        _review(found.review)
     if found.recorded:
         heading("Made with, as dvc.lock recorded it")
         table(
@@ -71,6 +73,16 @@ def _title(found: Explanation) -> str:
         f"{found.example_id}: {'a seed' if found.kind == 'seed' else 'an augmented example'}, in"
         f" sets {sets}{' and in the export' if found.exported else ''}"
     )
+
+
+def _review(found: Ruling) -> None:
+    heading(f"Review: {found.decision.decision}")
+    fact("reviewer", found.decision.reviewer)
+    fact("note", found.decision.note)
+    if found.edited_id and found.decision.input is not None and found.decision.target is not None:
+        fact("edited example", f"{found.edited_id}{', in the export' * found.edit_exported}")
+        block("edited input", found.decision.input)
+        block("edited target", found.decision.target)
 
 
 def _wrong_answer(found: WrongAnswer) -> None:

@@ -13,7 +13,7 @@ COMMANDS = {
     "Start": ("init", "task", "preset"),
     "Check, before anything is paid for": ("validate", "preview", "quote"),
     "Run, with dvc repro": ("status", "pool"),
-    "Look": ("explain", "blame", "withdraw", "diff"),
+    "Look": ("explain", "blame", "review", "withdraw", "diff"),
     "Use": ("predict", "student"),
     "Hand over": ("leakcheck", "verify", "push"),
     "Mend": ("doctor", "ledger", "upgrade"),

@@ -10,6 +10,7 @@ import typer
 from llm2llm.exceptions import MachineError, ParamsError
 from llm2llm.files import write_text
 from llm2llm.installed import CODE
+from llm2llm.records.decisions import DECISIONS
 from llm2llm.stage import PARAMS
 from llm2llm.starting.upgrading import Change, changes
 
@@ -54,7 +55,13 @@ def upgrade(
 
 
 def _texts() -> dict[str, str]:
-    paths = [PARAMS, Path("dvc.yaml"), *Path("stages").glob("*.*"), *CODE.glob("*.sha256")]
+    paths = [
+        PARAMS,
+        DECISIONS,
+        Path("dvc.yaml"),
+        *Path("stages").glob("*.*"),
+        *CODE.glob("*.sha256"),
+    ]
     return {
         str(path): path.read_text(encoding="utf-8")
         for path in paths

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import yaml
 
-from llm2llm.bundle.layout import CROISSANT, DATASET, FORMS, TABLES
+from llm2llm.bundle.layout import ALL_TABLES, CROISSANT, DATASET, FORMS, REVIEW
 from llm2llm.exporting.facts import Facts
+from llm2llm.exporting.reviewed import review_told
 
 _METHOD = (
     "Lee et al. 2024, LLM2LLM: Boosting LLMs with Novel Iterative Data Enhancement,"
@@ -41,16 +42,18 @@ def _header(facts: Facts) -> dict[str, object]:
         "annotations_creators": ["machine-generated"],
         "language_creators": ["machine-generated"],
         "tags": ["synthetic", "llm2llm", "croissant"],
-        "configs": _configs(),
+        "configs": _configs(reviewed=bool(facts.reviewed)),
     }
     return {key: value for key, value in header.items() if value is not None}
 
 
-def _configs() -> list[dict[str, object]]:
+def _configs(*, reviewed: bool) -> list[dict[str, object]]:
     # Parquet alone: all configurations of one data set are read by one loader.
     files = {"default": DATASET}
     files |= {
-        name.removesuffix(".parquet").replace("/", "_"): name for name in TABLES if name != DATASET
+        name.removesuffix(".parquet").replace("/", "_"): name
+        for name in ALL_TABLES
+        if name != DATASET and (reviewed or name != REVIEW)
     }
     return [
         {
@@ -64,12 +67,13 @@ def _configs() -> list[dict[str, object]]:
 
 def _body(facts: Facts) -> Iterator[str]:
     rows, told = facts.tally.rows, facts.declared
+    n_written = facts.tally.origins["augmented"] + facts.tally.origins["edited"]
     if told.description:
         yield told.description.strip()
     yield (
         f"Version {facts.export.version}. Set {facts.set_number} of a run of"
         f" {facts.set_number} augmentations: {rows['examples']} examples,"
-        f" {facts.tally.origins['seed']} of them seeds and {facts.tally.origins['augmented']}"
+        f" {facts.tally.origins['seed']} of them seeds and {n_written}"
         " written by a teacher model, each because a student model got a particular seed wrong."
     )
     if facts.export.augmented_only:
@@ -116,6 +120,9 @@ def _body(facts: Facts) -> Iterator[str]:
     )
     yield "## Withheld"
     yield _withheld(facts)
+    if facts.reviewed:
+        yield "## Review"
+        yield review_told(facts.reviewed)
     if facts.withdrawn.entries:
         yield "## Withdrawn"
         yield _withdrawn(facts)
@@ -138,6 +145,11 @@ def _files(facts: Facts) -> str:
         ["`lineage/requests.parquet`", str(n["requests"]), "what the teacher was sent"],
         ["`lineage/responses.parquet`", str(n["responses"]), "what it answered"],
         ["`lineage/kept.parquet`", str(n["kept"]), "what screening measured of kept examples"],
+        *(
+            [[f"`{REVIEW}`", str(n["review"]), "what people decided about examples"]]
+            if facts.reviewed
+            else []
+        ),
         ["`rejected.parquet`", str(n["rejected"]), "candidates that were stopped, and by what"],
         ["`certificates/`", "", "what the leakage check of each iteration proved"],
         ["`history.json`", "", "each iteration: hashes, counts, accuracies, tokens"],

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llm2llm.bundle.forms import first_difference
-from llm2llm.bundle.layout import DATASET, FORMS, MANIFEST, TABLES
+from llm2llm.bundle.layout import ALL_TABLES, DATASET, FORMS, MANIFEST
 from llm2llm.exceptions import CountError, DataError, LeakageCheckError
 from llm2llm.exporting.protected import SeedTexts, TestTexts
 from llm2llm.exporting.secrets import Secrets
@@ -58,9 +58,9 @@ def check_bundle(
 
 def _texts(path: Path, name: str) -> Iterator[tuple[str, str]]:
     """Give all texts of a file with the place of each."""
-    if name in TABLES:
+    if name in ALL_TABLES:
         n_before = 0
-        for batch in RecordFile(path, TABLES[name]).batches():
+        for batch in RecordFile(path, ALL_TABLES[name]).batches():
             for column, field in zip(batch.columns, batch.schema, strict=True):
                 if field.name == "example_id" or field.name.endswith(("_id", "sha256")):
                     continue

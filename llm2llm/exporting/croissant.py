@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from llm2llm.bundle.layout import DATASET, TABLES
+from llm2llm.bundle.layout import ALL_TABLES, DATASET
 from llm2llm.bundle.manifest import File
 from llm2llm.exporting.facts import Facts
 from llm2llm.files import schema_of
@@ -79,7 +79,7 @@ def croissant(facts: Facts, files: Mapping[str, File]) -> dict[str, Json]:
         "isLiveDataset": False,
         **_provenance(facts),
         "distribution": [_file(name, file) for name, file in sorted(files.items())],
-        "recordSet": [_record_set(name) for name in TABLES],
+        "recordSet": [_record_set(name) for name in ALL_TABLES if name in files],
     }
     return {key: value for key, value in described.items() if value is not None}
 
@@ -123,7 +123,7 @@ def _file(name: str, file: File) -> Json:
 
 def _record_set(name: str) -> Json:
     table = name.removesuffix(".parquet").replace("/", "_")
-    record = TABLES[name]
+    record = ALL_TABLES[name]
     return {
         "@type": "cr:RecordSet",
         "@id": table,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from llm2llm.exceptions import LeakageCheckError
 from llm2llm.exporting.protected import SeedTexts, TestTexts
+from llm2llm.exporting.reviewed import Review
 from llm2llm.exporting.withdrawn import Withdrawn
 from llm2llm.records.examples import Example
 
@@ -23,10 +24,12 @@ def handed_on(
     private: SeedTexts | None,
     left_out: list[LeftOut],
     withdrawn: Withdrawn,
+    review: Review,
 ) -> Iterator[Example]:
     """Give the examples that are handed on, in their order; others are added to `left_out`.
 
-    What is `withdrawn` is counted there, and is no leak any more. Seeds that are or hold a test
+    What is `withdrawn`, or rejected in `review`, is counted there, and is no leak any more; an
+    edited example is looked at, and given, as it was edited. Seeds that are or hold a test
     item are left out. With `private` seeds all seeds are left out, unlisted, and listed augmented
     examples that hold one; errors are withheld. Raises LeakageCheckError if an augmented example is
     or holds a test item: screening should have stopped it.
@@ -34,7 +37,12 @@ def handed_on(
     for example in examples:
         # A private seed is not handed on anyway, and counted so.
         if (private is None or example.origin != "seed") and withdrawn.takes(example):
+            review.note_withdrawn(example)
             continue
+        as_reviewed = review.of(example)
+        if as_reviewed is None:
+            continue
+        example = as_reviewed
         item = test.item_in(example.input, example.target)
         if item is not None and example.origin != "seed":
             raise LeakageCheckError(

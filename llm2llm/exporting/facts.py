@@ -19,7 +19,10 @@ _NULL_CARD: dict[str, Any] = {
 
 @dataclass(slots=True)
 class Tally:
-    """Rows written so far, those without their text, and examples `withdrawn` by each entry."""
+    """Rows written so far, those without their text, and examples `withdrawn` by each entry.
+
+    `reviewed` counts people's decisions by what became of them.
+    """
 
     rows: Counter[str] = field(default_factory=Counter)
     without_text: Counter[str] = field(default_factory=Counter)
@@ -27,13 +30,15 @@ class Tally:
     teachers: Counter[str] = field(default_factory=Counter)
     gates: Counter[str] = field(default_factory=Counter)
     withdrawn: dict[str, int] = field(default_factory=dict)
+    reviewed: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """A bundle as a whole; `params` are all sections that data depend on, `task` is the task file.
 
-    `declared` is the card's section, or nulls where it was made for other seeds.
+    `declared` is the card's section, or nulls where it was made for other seeds; `reviewed` counts
+    people's decisions, empty where there are none.
     """
 
     export: ExportParams
@@ -46,6 +51,7 @@ class Facts:
     tally: Tally
     left_out: Sequence[LeftOut]
     withdrawn: Withdrawn
+    reviewed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

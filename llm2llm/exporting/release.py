@@ -1,14 +1,14 @@
 """Write the release bundle of a finished run; few rows are in memory at a time."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from llm2llm.bundle import layout
 from llm2llm.bundle.forms import dataset_info, write_form
 from llm2llm.bundle.manifest import File
-from llm2llm.bundle.records import ExportedSeed
+from llm2llm.bundle.records import ExportedDecision, ExportedSeed
 from llm2llm.exporting import lineage
 from llm2llm.exporting.card import card
 from llm2llm.exporting.checking import check_bundle
@@ -16,6 +16,7 @@ from llm2llm.exporting.croissant import croissant
 from llm2llm.exporting.examples import LeftOut, handed_on
 from llm2llm.exporting.facts import Facts, Tally, declared_for
 from llm2llm.exporting.protected import SeedTexts, TestTexts
+from llm2llm.exporting.reviewed import Review
 from llm2llm.exporting.secrets import Secrets
 from llm2llm.exporting.withdrawn import Withdrawn
 from llm2llm.files import read_json, write_json, write_records, write_text
@@ -29,6 +30,7 @@ from llm2llm.records.responses import Response
 from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.split import SplitRow
 from llm2llm.records.state import SeedState
+from llm2llm.reviewing.edits import Reviewed
 from llm2llm.streaming import RecordFile
 
 Record = TypeVar("Record")
@@ -40,7 +42,7 @@ class Release:
     """What is released: a run of `run.n_iterations` augmentations, and what is told about it.
 
     `params` are all sections that data depend on; `task` is the task file; `secrets` are keys
-    that must not be in it.
+    that must not be in it; `reviewed` is what people decided.
     """
 
     run: Run
@@ -50,6 +52,7 @@ class Release:
     params: Mapping[str, Any]
     task: Mapping[str, Any]
     secrets: Sequence[str]
+    reviewed: Reviewed = field(default_factory=lambda: Reviewed({}, None))
 
 
 def write_bundle(folder: Path, release: Release) -> Tally:
@@ -75,12 +78,14 @@ class _Writing:
         self._private = SeedTexts(self._seeds()) if private else None
         self._iterations = range(self._run.n_iterations)
         self._withdrawn = Withdrawn(release.export.exclude)
+        self._review = Review(release.reviewed)
 
     def write(self) -> Tally:
         """Write tables, forms, records of the run, card and metadata; check; write the manifest."""
         self._dataset()
         for place, entry in enumerate(self._withdrawn.entries):
             self._tally.withdrawn[entry.told] = self._withdrawn.n_by_entry[place]
+        self._tally.reviewed = self._review.counts()
         self._lineage()
         files = self._described()
         told = self._facts()
@@ -107,7 +112,9 @@ class _Writing:
                 gone.note_near(self._rows(i, "screened/kept", Kept))
             if gone.needs_answers:
                 gone.note_answers(self._rows(i, "responses", Response))
-        handed = handed_on(self._set(), self._test, self._private, self._left_out, gone)
+        handed = handed_on(
+            self._set(), self._test, self._private, self._left_out, gone, self._review
+        )
 
         def counted() -> Iterator[Example]:
             for example in handed:
@@ -148,10 +155,13 @@ class _Writing:
         self._write(
             layout.RESPONSES, lambda i: lineage.responses(self._rows(i, "responses", Response), how)
         )
-        missing = left_out | self._withdrawn.examples
+        missing = left_out | self._withdrawn.examples | self._review.replaced
         self._write(
             layout.KEPT, lambda i: lineage.kept(i, self._rows(i, "screened/kept", Kept), missing)
         )
+        if self._tally.reviewed:
+            decisions = self._counted("review", self._decisions(how))
+            write_records(self._folder / layout.REVIEW, ExportedDecision, decisions)
         states = RecordFile(self._run.in_set(self._run.n_iterations, "state.parquet"), SeedState)
         seeds = (self._seed(state, missing) for state in states)
         write_records(self._folder / layout.SEEDS, ExportedSeed, self._counted("seeds", seeds))
@@ -162,6 +172,12 @@ class _Writing:
             write_text(self._folder / layout.certificate(i), source.read_text(encoding="utf-8"))
         whole = {**self._release.params, "task_file": self._release.task}
         write_json(self._folder / layout.PARAMS, whole)
+
+    def _decisions(self, how: lineage.Withholding) -> Iterator[ExportedDecision]:
+        for example, row in self._review.rows():
+            told = self._test.told_by(example.input, example.target)
+            withheld = None if row.input is None else how.reason(told=told, gone=False)
+            yield replace(row, input=None, target=None, withheld=withheld) if withheld else row
 
     def _seed(self, state: SeedState, missing: set[str]) -> ExportedSeed:
         return ExportedSeed(
@@ -202,8 +218,8 @@ class _Writing:
     def _file(self, name: str) -> File:
         path = self._folder / name
         rows = None
-        if name in layout.TABLES:
-            rows = len(RecordFile(path, layout.TABLES[name]))
+        if name in layout.ALL_TABLES:
+            rows = len(RecordFile(path, layout.ALL_TABLES[name]))
         elif name in layout.FORMS.values():
             rows = self._tally.rows["examples"]
         return File(sha256=sha256_file(path), bytes=path.stat().st_size, rows=rows)
@@ -224,6 +240,7 @@ class _Writing:
             tally=self._tally,
             left_out=self._left_out,
             withdrawn=self._withdrawn,
+            reviewed=self._tally.reviewed,
         )
 
     def _manifest(self, files: Mapping[str, File]) -> dict[str, Json]:
@@ -231,6 +248,8 @@ class _Writing:
         n = self._run.n_iterations
         counts = {"examples": tally.rows["examples"], "seeds": tally.origins["seed"]}
         counts |= {"augmented": tally.origins["augmented"], "kept": tally.rows["kept"]}
+        if tally.reviewed:
+            counts["edited"] = tally.origins["edited"]
         for name in ("rejected", "errors", "requests", "responses"):
             counts[name] = tally.rows[name]
             counts[f"{name}_without_text"] = tally.without_text[name]
@@ -250,6 +269,7 @@ class _Writing:
             "certificates": {str(i): files[layout.certificate(i)].sha256 for i in self._iterations},
             "left_out": [asdict(row) for row in self._left_out],
             **self._told_as_withdrawn(),
+            **({"review": dict(tally.reviewed)} if tally.reviewed else {}),
         }
 
     def _told_as_withdrawn(self) -> dict[str, Json]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from llm2llm.records.decisions import Decision
 from llm2llm.records.split import SplitRow
 
 
@@ -88,13 +89,22 @@ class Sibling:
 
 
 @dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a person decided about the example; an edit made the example `edited_id`."""
+
+    decision: Decision
+    edited_id: str | None
+    edit_exported: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """The whole chain behind one example.
 
     `kind` is seed, augmented or rejected. For a seed `verdicts` lists what each student so far
     made of it and the parts below are null; else they are set and `verdicts` is empty. What
     stands in no hashed file, since it may differ between equal runs, is `paid` and `recorded`: null
-    and empty where ledger or dvc.lock are not there.
+    and empty where ledger or dvc.lock are not there. `review` is null where nobody decided.
     """
 
     kind: str
@@ -111,3 +121,4 @@ class Explanation:
     siblings: list[Sibling]
     paid: Paid | None = None
     recorded: tuple[Recorded, ...] = ()
+    review: Ruling | None = None

@@ -17,15 +17,24 @@ from llm2llm.lineage.chain import (
     Sibling,
     WrongAnswer,
 )
-from llm2llm.lineage.finding import HeldExample, RejectedCandidate, content_id, find_example
+from llm2llm.lineage.finding import (
+    HeldExample,
+    RejectedCandidate,
+    content_id,
+    find_example,
+    parent_of_edit,
+)
 from llm2llm.lineage.locked import Locked
-from llm2llm.lineage.run import Run, columns, open_run, rows
+from llm2llm.lineage.ruling import exported, holds, ruling
+from llm2llm.lineage.run import Run, open_run, rows
+from llm2llm.records.decisions import DECISIONS
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
 from llm2llm.records.predictions import Prediction
 from llm2llm.records.responses import Response
 from llm2llm.records.screened import Kept, Rejected
 from llm2llm.records.split import SplitRow
+from llm2llm.reviewing.decisions import parents, read_decisions
 
 _STAGES = ("train-iter", "predict", "diff-errors", "teacher-batch", "dedupe-against-test", "merge")
 
@@ -33,10 +42,15 @@ _STAGES = ("train-iter", "predict", "diff-errors", "teacher-batch", "dedupe-agai
 def explain(root: Path, given: str, store: Path | None = None) -> Explanation:
     """Explain the example, seed or rejected candidate whose id is, or starts with, `given`.
 
+    Of what a person edited, the example that it was is explained, and what became of it.
     With a `store` its ledger and the project's dvc.lock are looked at too.
     """
     run = open_run(root)
-    found = _explain(run, given)
+    decisions = read_decisions(root / DECISIONS)
+    found = _explain(run, parent_of_edit(run, given, parents(decisions)) or given)
+    decision = decisions.get(found.example_id)
+    if decision is not None and found.kind == "augmented":
+        found = replace(found, review=ruling(run, decision))
     if store is None or found.request is None or found.wrong_answer is None:
         return found
     recorded = _recorded(root, found.wrong_answer.iteration)
@@ -78,7 +92,7 @@ def _explain(run: Run, given: str) -> Explanation:
             input=example.input,
             target=example.target,
             sets=sets,
-            exported=_exported(run, found),
+            exported=exported(run, found),
             seed=_seed(run, found),
             verdicts=verdicts(run, found),
             wrong_answer=None,
@@ -94,7 +108,7 @@ def _explain(run: Run, given: str) -> Explanation:
         input=example.input,
         target=example.target,
         sets=sets,
-        exported=_exported(run, found),
+        exported=exported(run, found),
         seed=_seed(run, example.seed_id),
         verdicts=[],
         wrong_answer=_wrong_answer(run, iteration, example.seed_id, example.checkpoint),
@@ -171,7 +185,7 @@ def _sets_with(run: Run, held: HeldExample) -> list[int]:
         if number == numbers[-1] and row["example_id"] != held.example_id:
             raise DataError(f"{path}: changed while it was read; ask again")
         if row["example_id"] != newest["example_id"]:
-            inside = _holds(run.examples(number), held.example_id)
+            inside = holds(run.examples(number), held.example_id)
         else:
             inside = at == held.place
         if inside:
@@ -193,14 +207,6 @@ def _row_at(path: Path, place: int, columns: list[str]) -> tuple[int, dict[str, 
                 return place, table.slice(left, 1).to_pylist()[0]
             left -= n_rows
     raise DataError(f"{path}: no rows, expected the seeds at least; `dvc repro` makes it again")
-
-
-def _holds(path: Path, name: str) -> bool:
-    return bool(columns(path, Example, "example_id").column(0).index(name).as_py() >= 0)
-
-
-def _exported(run: Run, name: str) -> bool:
-    return run.exported().exists() and _holds(run.exported(), name)
 
 
 def _checkpoint(run: Run, iteration: int) -> str | None:

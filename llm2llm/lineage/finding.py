@@ -1,6 +1,6 @@
 """Find what an id, or the start of one, names."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,20 @@ def find_example(run: Run, given: str) -> HeldExample | RejectedCandidate:
         f"{given}: no example of set {number} and no rejected candidate has this id;"
         f" {nearest(given, [*ids, *places])}"
     )
+
+
+def parent_of_edit(run: Run, given: str, parents: Mapping[str, str]) -> str | None:
+    """Name the example of which `given` names a person's edit; null: it names none.
+
+    Raises DataError where it is the start of an edit's id and of another one.
+    """
+    edited = [name for name in parents if _fits(name, given)]
+    if not edited:
+        return None
+    number = newest_set(run)
+    held = [name for name, _ in _places_like(run.examples(number), given)]
+    name = only(given, [*held, *edited])
+    return None if name is None else parents.get(name)
 
 
 def find_seed(run: Run, given: str) -> SplitRow:

@@ -10,6 +10,7 @@ from typing import Any
 
 from llm2llm.ids import Json
 from llm2llm.params.export import CardParams
+from llm2llm.records.decisions import DECISIONS, NO_DECISIONS
 from llm2llm.starting.choices import StudentChoice, TeacherChoice
 from llm2llm.starting.gathering import LeftOut, RawRow
 from llm2llm.starting.kinds import Guess
@@ -30,10 +31,12 @@ _FIXED = {
 /.venv/
 __pycache__/
 /params.yaml.bak*
-# All of data/ but the raw files is an out of the pipeline.
+# All of data/ but the raw files and people's decisions is an out of the pipeline.
 /data/*
 !/data/raw/
+!/data/review/
 """,
+    str(DECISIONS): NO_DECISIONS,
     ".dvcignore": ".venv\n.llm2llm\n__pycache__\n*.pyc\n",
     ".dvc/config": """\
 [core]

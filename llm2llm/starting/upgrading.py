@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from llm2llm.installed import CODE
 from llm2llm.params.whole import SECTIONS
+from llm2llm.records.decisions import DECISIONS, NO_DECISIONS
 from llm2llm.starting.params_text import add_missing
 from llm2llm.starting.pipeline import pipeline_files
 from llm2llm.starting.presets import WHOLE, source
@@ -43,13 +44,14 @@ class Change:
 def changes(found: Mapping[str, str]) -> list[Change]:
     """Compare a project's texts, by path, with the package's; empty where all is up to date.
 
-    A pool that was extended stays; params.yaml keeps its values and gets the keys that it lacks,
-    as the quick start has them.
+    A pool that was extended stays, as do people's decisions; params.yaml keeps its values and gets
+    the keys that it lacks, as the quick start has them.
     """
     wanted: dict[str, str | None] = dict(pipeline_files())
     pool = found.get(_POOL, "")
     if len(pool.splitlines()) > len(str(wanted[_POOL]).splitlines()):
         wanted[_POOL] = pool
+    wanted[str(DECISIONS)] = found.get(str(DECISIONS), NO_DECISIONS)
     if _PARAMS in found:
         wanted[_PARAMS] = add_missing(found[_PARAMS], source(WHOLE), _is_setting)
     for path in found:
