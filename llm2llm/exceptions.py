@@ -47,3 +47,8 @@ class MachineError(Llm2llmError):
     """The machine, the folder or an installed package stands in the way."""
 
     exit_code = 8
+
+    @classmethod
+    def of(cls, failure: OSError) -> "MachineError":
+        """Word what the system refused a stage."""
+        return cls(f"{failure}; mend it and run `dvc repro` again")

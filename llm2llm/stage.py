@@ -55,7 +55,7 @@ def _run(main: Callable[[], None]) -> None:
         say("interrupted: what was finished is kept; `dvc repro` goes on from there")
         raise SystemExit(130) from None
     except OSError as failure:
-        problem = MachineError(f"{failure}; mend it and run `dvc repro` again")
+        problem = MachineError.of(failure)
         say(f"error: {problem}")
         raise SystemExit(problem.exit_code) from None
     except ModuleNotFoundError as failure:

@@ -1,5 +1,6 @@
 """What the two stages that train have in common: read params, train, deliver, tell."""
 
+import os
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +14,7 @@ from llm2llm.progress import progress
 from llm2llm.records.examples import Example
 from llm2llm.records.split import SplitRow
 from llm2llm.stage import PARAMS, say, store, waiting
+from llm2llm.student.compute import forget_launchers
 from llm2llm.student.pace import Pace
 from llm2llm.student.training import deliver, summary, train_student
 from llm2llm.student.training_facts import Training
@@ -32,6 +34,7 @@ def train_as_params_say(
     `n_updates` null follows from their number; `start` is the student that `continuous` goes on
     from.
     """
+    forget_launchers(os.environ)
     task = Path(load_value(PARAMS, "task", str))
     params = load_section(PARAMS, "train_iter", TrainIterParams)
     dev = read_records(Path("data/split/dev.parquet"), SplitRow) if params.early_stopping else []

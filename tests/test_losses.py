@@ -30,10 +30,9 @@ def test_a_point_is_the_mean_of_its_updates() -> None:
     assert [point["loss"] for point in points] == pytest.approx(means, rel=1e-5)
 
 
-@pytest.mark.parametrize("cut", range(13))
+@pytest.mark.parametrize("cut", [0, 5, 10])
 def test_folding_on_the_way_changes_no_point(cut: int) -> None:
     """A history folded after any full point gives the curve of all its lines."""
-    cut -= cut % 5
     assert curve([*folded(LINES[:cut], 5), *LINES[cut:]], 5) == curve(LINES, 5)
 
 

@@ -12,16 +12,20 @@ import pytest
 from tiny_student import EXAMPLES, FORMAT, PREDICT, a_training, in_child, make_base, train
 
 from llm2llm.exceptions import MachineError, StudentError
+from llm2llm.files import read_json, write_json
 from llm2llm.measuring import graded, graded_samples
 from llm2llm.params.predict import PredictParams
 from llm2llm.records.split import SplitRow
 from llm2llm.student import transformers_engine
+from llm2llm.student.base import describe_embedded, write_base
 from llm2llm.student.generating import Generation, batches_by_length
+from llm2llm.student.handover import write_weights
 from llm2llm.student.pace import Pace, Progress
 from llm2llm.student.prediction import Answered, Asking, answers, asking_key
 from llm2llm.student.transformers_engine import TransformersEngine
 from llm2llm.tasks.sections import AnswerFormat
 
+EPOCHS = {"full": 20, "lora": 1}
 INPUTS = [text + "!" * (7 * i % 11) for i, (text, _) in enumerate(EXAMPLES[:10])]
 
 
@@ -37,7 +41,7 @@ def students(base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     store = tmp_path_factory.mktemp("students")
     return {
         method: train(a_training(base, method=method, epochs=epochs), store)
-        for method, epochs in (("full", 20), ("lora", 1))
+        for method, epochs in EPOCHS.items()
     }
 
 
@@ -80,6 +84,39 @@ def test_batches_answer_like_one_by_one(
     alone = ask(asking(base, students[method], max_new_tokens=12, batch_size=1), tmp_path)
     assert together == alone
     assert len({generation.text for generation in together}) > 1
+
+
+# transformers refuses to write the temperature, as nothing is drawn.
+ASKED_FOR = {
+    "repetition_penalty": 1.5,
+    "num_beams": 4,
+    "min_new_tokens": 5,
+    "temperature": 0.6,
+    "eos_token_id": [2, 100],
+}
+
+
+@pytest.mark.parametrize("method", EPOCHS)
+def test_a_bases_generation_config_changes_no_answer(
+    base: Path, students: dict[str, Path], tmp_path: Path, method: str
+) -> None:
+    """Neither training, answers nor export take penalties, beams and the like from its file."""
+    asking_for = make_base(tmp_path / "base")
+    write_json(asking_for / "model/generation_config.json", ASKED_FOR)
+    write_base(asking_for, describe_embedded(asking_for / "model"))
+    student = train(a_training(asking_for, method=method, epochs=EPOCHS[method]), tmp_path)
+    plain = students[method]
+    found, expected = (read_json(each / "manifest.json") for each in (student, plain))
+    assert found["checkpoint_sha256"] == expected["checkpoint_sha256"]
+    (tmp_path / "out").mkdir()
+    write_weights(student, asking_for, tmp_path / "out", merge=True)
+    exported = read_json(tmp_path / "out/generation_config.json")
+    assert exported == read_json(students["full"] / "generation_config.json")
+    wanted = ask(asking(base, plain, max_new_tokens=12), tmp_path / "plain")
+    assert ask(asking(asking_for, student, max_new_tokens=12), tmp_path) == wanted
+    if method == "full":
+        write_json(student / "generation_config.json", ASKED_FOR)
+        assert ask(asking(asking_for, student, max_new_tokens=12), tmp_path / "again") == wanted
 
 
 def test_two_batches_at_a_time_answer_like_one(

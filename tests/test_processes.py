@@ -1,5 +1,6 @@
 """Several processes that train together: they end as one does, and end when they should."""
 
+import contextlib
 import fcntl
 import multiprocessing
 import os
@@ -29,20 +30,23 @@ from tiny_student import (
     train,
 )
 
-from llm2llm.exceptions import MachineError, StudentError
-from llm2llm.files import as_json, read_json
+from llm2llm.exceptions import MachineError, ParamsError, StudentError
+from llm2llm.files import as_json, read_json, write_json
 from llm2llm.params.train_iter import EarlyStoppingParams, TrainIterParams
-from llm2llm.student import launched, launcher, launching
 from llm2llm.student.compute import too_many_processes
-from llm2llm.student.job import JobFolder
-from llm2llm.student.lifetime import live_with, wait_for_all
 from llm2llm.student.pace import Progress
-from llm2llm.student.place import Place
+from llm2llm.student.processes import group, launcher, member
+from llm2llm.student.processes.job import JobFolder
+from llm2llm.student.processes.lifetime import live_with, wait_for_all
+from llm2llm.student.processes.place import Place
 from llm2llm.student.trainer_run import check_shared
 from llm2llm.student.training import train_student
 from llm2llm.student.training_facts import Training, check, facts_of
 from llm2llm.student.training_state import newest_complete
+from llm2llm.training_stage import train_as_params_say
 
+# Seconds for what takes a few of them: who waits longer waits for ever.
+_GENEROUS = 300
 STILL = TRAIN.lora.model_copy(update={"dropout": 0.0})
 
 
@@ -92,23 +96,38 @@ def in_ranks(training: Training, folder: Path, kill_at: int | None = None) -> li
     ]
     for process in ranks:
         process.start()
-    for process in ranks:
-        process.join()
+    for rank, process in enumerate(ranks):
+        process.join(_GENEROUS)
+        if process.is_alive():
+            for other in ranks:
+                other.kill()
+            pytest.fail(f"process {rank} of {n} is still there after {_GENEROUS} s")
     return [process.exitcode for process in ranks]
 
 
 def _rank(job: JobFolder, rank: int, n: int, port: int, kill_at: int | None) -> None:
+    import torch
+
     def told(progress: Progress) -> dict[str, Any]:
         if progress.n_done == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         return as_json(progress)
 
-    launched.as_json = told
+    member.as_json = told
     found = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": n, "LOCAL_WORLD_SIZE": n}
     found |= {"MASTER_PORT": port, "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": 1}
     os.environ |= {name: str(value) for name, value in found.items()}
     os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "True"
-    launched.main(job, os.getppid())
+    parallel = torch.nn.parallel.DistributedDataParallel
+    made = parallel.__init__
+
+    def checked(self: Any, *arguments: Any, **options: Any) -> None:
+        # A gradient that is kept twice is not in the estimate of memory.
+        assert options.get("gradient_as_bucket_view")
+        made(self, *arguments, **options)
+
+    parallel.__init__ = checked
+    member.main(job, os.getppid())
 
 
 def tensors(student: Path) -> dict[str, Any]:
@@ -177,15 +196,25 @@ def test_one_process_that_is_killed_changes_no_byte(base: Path, tmp_path: Path) 
     assert files(tmp_path / "killed/student") == files(tmp_path / "clean/student")
 
 
-def test_a_stage_that_is_killed_takes_its_processes_along(base: Path, tmp_path: Path) -> None:
+def test_a_stage_that_is_killed_takes_its_processes_along(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each holds the lock that a successor waits for; that one goes on and ends in the same bytes.
 
-    This is the whole way, from the stage through accelerate's launcher.
+    This is the whole way, from the stage through accelerate's launcher, which the successor starts
+    where a user has told accelerate, and torchrun, of something else.
     """
     training = a_training(base, processes=2, n_updates=_MANY)
     assert in_child(_killed, training, tmp_path) == -signal.SIGKILL
     (folder,) = tmp_path.glob("work/*")
-    wait_for_all(folder / "presence")
+    wait_for_all(folder / "presence", lambda _: None)
+    write_json(
+        tmp_path / "home/accelerate/default_config.yaml",
+        {"distributed_type": "NO", "gpu_ids": "0", "num_processes": 1, "mixed_precision": "bf16"},
+    )
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PET_NNODES", "two")
+    monkeypatch.setenv("ACCELERATE_CPU_AFFINITY", "neither true nor false")
     steps = []
     student = _train(training, tmp_path, lambda done: steps.append(done))
     assert 25 <= steps[0] < _MANY
@@ -201,7 +230,7 @@ _MANY = 30 + 2 * 4096 // 70
 
 
 def _killed(training: Training, store: Path) -> None:
-    launching.subprocess.Popen = partial(subprocess.Popen, pipesize=4096)
+    group.subprocess.Popen = partial(subprocess.Popen, pipesize=4096)
 
     def on_progress(done: int) -> None:
         if done == 30:
@@ -232,12 +261,13 @@ def _train(training: Training, store: Path, on_progress: Callable[[int], None]) 
 
 def children(pid: int) -> list[int]:
     """List the processes of a group that a process started."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [
-        int(child)
-        for child in found
-        if b"llm2llm.student.launche" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        # Others come and go meanwhile.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if b"llm2llm.student.processes" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(int(child))
+    return found
 
 
 def test_a_process_that_cannot_tell_is_told_of_by_the_launcher(base: Path, tmp_path: Path) -> None:
@@ -251,9 +281,9 @@ def test_a_process_that_cannot_tell_is_told_of_by_the_launcher(base: Path, tmp_p
         assert process.is_alive()
         time.sleep(0.01)
     os.kill(found[1], signal.SIGKILL)
-    process.join()
+    process.join(_GENEROUS)
     assert process.exitcode == StudentError.exit_code
-    wait_for_all(job.presence)
+    wait_for_all(job.presence, lambda _: None)
     failure = job.failure()
     assert type(failure) is StudentError
     assert re.search(r"process \d of 2 ended by signal 9, expected 0; .*/log says", str(failure))
@@ -261,6 +291,40 @@ def test_a_process_that_cannot_tell_is_told_of_by_the_launcher(base: Path, tmp_p
 
 def _launcher(job: JobFolder) -> None:
     launcher.main(job, os.getppid())
+
+
+def test_a_launcher_that_cannot_begin_says_why(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What accelerate raises comes with its reason; it is told of two processes on one machine."""
+    from accelerate.commands.launch import _validate_launch_command
+
+    asked = []
+
+    def refusing(arguments: Any) -> None:
+        asked.append(_validate_launch_command(arguments)[0])
+        raise ValueError("no port is free")
+
+    monkeypatch.setattr("accelerate.commands.launch.launch_command", refusing)
+    job = a_job(a_training(base, processes=2), tmp_path)
+    with pytest.raises(StudentError, match=r"cannot run 2 processes \(no port is free\); mend it"):
+        launcher.launch(job)
+    (found,) = asked
+    assert (found.multi_gpu, found.num_processes, found.num_machines) == (True, 2, 1)
+    assert (found.mixed_precision, found.gpu_ids, found.main_process_port) == ("no", "all", 0)
+
+
+def test_what_a_shell_tells_launchers_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stage that trains forgets it first: accelerate would compute in bf16 where it says so."""
+    found = {"ACCELERATE_MIXED_PRECISION": "bf16", "PET_NNODES": "2", "PETS": "3", "HOME": "/"}
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParamsError):
+        train_as_params_say("train", [], tmp_path / "student")
+    assert [os.environ.get(name) for name in found] == [None, None, "3", "/"]
 
 
 def test_a_failure_in_a_process_is_the_stages(base: Path, tmp_path: Path) -> None:
@@ -289,6 +353,21 @@ def test_a_loss_that_cannot_be_shared_out_is_refused() -> None:
 def test_a_process_whose_parent_is_gone_does_not_begin(tmp_path: Path) -> None:
     """It exits, as the parent that it was told of is not its own."""
     assert in_child(live_with, os.getpid(), tmp_path / "presence") == 1
+
+
+def test_a_wait_for_processes_is_told(tmp_path: Path) -> None:
+    """Whoever waits until an earlier group has ended says so, once; else nothing is said."""
+    presence, told = tmp_path / "presence", []
+    with presence.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+
+        def on_wait(holder: str) -> None:
+            told.append(holder)
+            held.close()
+
+        wait_for_all(presence, on_wait)
+    wait_for_all(presence, told.append)
+    assert told == ["a group of processes that is being ended"]
 
 
 @pytest.mark.parametrize(

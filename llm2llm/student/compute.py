@@ -1,7 +1,7 @@
 """Where a student computes: device, threads and precision."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,9 @@ _SHORTAGE = ("not enough memory", "can't allocate memory", "out of memory")
 _NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 # It makes a folder here for each.
 _NVIDIA_CARDS = Path("/proc/driver/nvidia/gpus")
+
+# By these a shell tells accelerate and torchrun how to train: in bf16, on other machines too.
+_LAUNCHERS_OWN = ("ACCELERATE_", "PET_")
 
 
 def device_for(choice: DeviceChoice, torch_version: str, driver: Path = _NVIDIA_DRIVER) -> Device:
@@ -48,6 +51,12 @@ def lacking_gpus(processes: int, found: int) -> str:
         f"`train_iter.processes`: found {processes} for {found} GPUs, expected a GPU for each;"
         " lower it, or set `train_iter.device: cpu`"
     )
+
+
+def forget_launchers(environment: MutableMapping[str, str]) -> None:
+    """Drop settings of accelerate and torchrun: params alone say how to train."""
+    for name in [name for name in environment if name.startswith(_LAUNCHERS_OWN)]:
+        del environment[name]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from llm2llm.files import read_json, write_json
-from llm2llm.student.place import ALONE, Place
+from llm2llm.student.processes.place import ALONE, Place
 
 _HISTORY = "dev.json"
 _BEST = "best.safetensors"

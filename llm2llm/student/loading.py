@@ -7,7 +7,7 @@ from llm2llm.exceptions import StudentError
 from llm2llm.files import read_json
 from llm2llm.student.base import read_base, weights_folder
 from llm2llm.student.compute import importing, quiet
-from llm2llm.student.pretrained import load_base, load_classifier
+from llm2llm.student.pretrained import forget_generation, load_base, load_classifier
 
 CAUSAL, CLASSIFIER = "causal", "classifier"
 
@@ -90,4 +90,5 @@ def _load_whole(student: Path, bf16: bool) -> tuple[Any, Any]:
     model = kind.from_pretrained(
         student, dtype=torch.bfloat16 if bf16 else torch.float32, local_files_only=True
     )
+    forget_generation(model)
     return model, tokenizer

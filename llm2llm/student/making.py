@@ -24,8 +24,8 @@ from llm2llm.student.early_stopping import Watched
 from llm2llm.student.formatting import Template
 from llm2llm.student.memory import Shape, read_shape
 from llm2llm.student.pace import Progress
-from llm2llm.student.place import ALONE, Place
 from llm2llm.student.pretrained import context_of, load_base, new_classifier
+from llm2llm.student.processes.place import ALONE, Place
 from llm2llm.student.rows import counts, rows_of
 from llm2llm.student.saving import save_adapter, save_student
 from llm2llm.student.shortage import explained
@@ -47,6 +47,10 @@ def make(
 
     Training states are kept in `states`, and the newest complete one there is gone on from.
     Of several processes, all of which call this, the one that leads writes.
+
+    What holds for the whole process is set here and left so: torch's numbers of threads and its
+    deterministic algorithms, the random generators of Python, numpy and torch, transformers' log
+    level, and `gc.freeze` of all objects that were there. Whoever calls this has a process for it.
     """
     params = training.params
     device = device_for(params.device, package_versions()["torch"])

@@ -93,6 +93,18 @@ def context_of(model: Any) -> int | None:
     return None if context is None else int(context)
 
 
+def forget_generation(model: Any) -> None:
+    """Drop what generation_config.json asks for: penalties, beams, least lengths, sampling.
+
+    transformers takes from it all that a call of generate leaves open, and so a student's answers
+    would not be its likeliest ones. With some of it transformers refuses to save the model, too.
+    """
+    if model.can_generate():
+        from transformers import GenerationConfig
+
+        model.generation_config = GenerationConfig()
+
+
 def _load(
     kind: Any, folder: Path, bf16: bool, options: Mapping[str, Any]
 ) -> tuple[Any, Any, list[str]]:
@@ -126,6 +138,7 @@ def _load(
             f"{folder}: cannot be loaded as a {what} ({told});"
             " check `base_model.model`, or fetch the model again"
         ) from None
+    forget_generation(model)
     if tokenizer.pad_token_id is None:
         # Padding is masked wherever it appears, so any token will do.
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.convert_ids_to_tokens(0)

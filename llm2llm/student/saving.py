@@ -11,7 +11,19 @@ _METADATA = {"format": "pt"}
 
 
 def save_student(folder: Path, model: Any, tokenizer: Any) -> None:
-    """Write full weights with configuration and tokenizer: a folder that loads by itself."""
+    """Write full weights with configuration and tokenizer: a folder that loads by itself.
+
+    Its generation_config.json ends answers where the student learned to, and asks for no more.
+    """
+    if model.can_generate():
+        from transformers import GenerationConfig
+
+        model.generation_config = GenerationConfig.from_model_config(model.config)
+        model.generation_config.update(
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            use_cache=True,  # the Trainer turns it off
+        )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     _open_to_readers(folder)

@@ -7,14 +7,6 @@ from typing import Any, Protocol
 # time, any share from one half down to every single row took the same CPU time within 10 %.
 _SHARE = 1 / 8
 
-# What a base model's generation_config.json may ask for that counts from where a call begins.
-_FROM_THE_BEGINNING = (
-    "begin_suppress_tokens",
-    "encoder_no_repeat_ngram_size",
-    "encoder_repetition_penalty",
-    "min_new_tokens",
-)
-
 
 class FollowsRows(Protocol):
     """A logits processor that keeps something for each row."""
@@ -47,7 +39,7 @@ def generate_shedding(
     width = input_ids.shape[1]
     found: list[list[int]] = [[] for _ in input_ids]
     places = list(range(len(found)))
-    sheds = not _counts_from_the_beginning(model)
+    sheds = True
     cache: dict[str, Any] = {}
     while True:
         output = model.generate(
@@ -110,8 +102,3 @@ def can_be_cut(cache: Any) -> bool:
     return bool(layers) and all(
         type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers
     )
-
-
-def _counts_from_the_beginning(model: Any) -> bool:
-    config = model.generation_config
-    return any(getattr(config, name, None) not in (None, 0, 1) for name in _FROM_THE_BEGINNING)

@@ -18,7 +18,7 @@ from llm2llm.student.early_stopping import Watch, Watched
 from llm2llm.student.halves import Halves
 from llm2llm.student.losses import curve, folded, updates_per_point
 from llm2llm.student.pace import Progress
-from llm2llm.student.place import Place
+from llm2llm.student.processes.place import Place
 
 # The loss that is told of is the mean of so many updates.
 _TOLD_OF = 20
@@ -121,6 +121,8 @@ def train(model: Any, run: Run) -> Trained:
             callbacks=[_callback(run, watch)],
         )
         check_shared(trainer, run)
+        # Else DDP keeps each gradient twice.
+        trainer.accelerator.ddp_handler.gradient_as_bucket_view = True
         _silence(trainer)
         newest = training_state.newest_complete(run.folder)
         if newest and watch:

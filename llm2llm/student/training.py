@@ -2,13 +2,14 @@
 
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from llm2llm.files import link_or_copy, replacing_folder
-from llm2llm.student.launching import make_in_processes
 from llm2llm.student.making import make
 from llm2llm.student.pace import Progress
+from llm2llm.student.processes.group import make_in_processes
 from llm2llm.student.training_facts import Training, check, facts_of, is_whole, training_key
 from llm2llm.work import is_complete, mark_complete, unit_of_work
 
@@ -38,7 +39,11 @@ def train_student(
             states = folder / "states"
             states.mkdir(exist_ok=True)
             shutil.rmtree(student, ignore_errors=True)
-            do = make if training.params.processes == 1 else make_in_processes
+            do = (
+                make
+                if training.params.processes == 1
+                else partial(make_in_processes, on_wait=on_wait)
+            )
             do(training, facts, student, states, checkpoint_every_steps, on_progress)
             mark_complete(student)
             shutil.rmtree(states)

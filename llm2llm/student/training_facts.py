@@ -31,8 +31,8 @@ _SOURCES = (
     "student/halves.py",
     "student/losses.py",
     "student/making.py",
-    "student/place.py",
     "student/pretrained.py",
+    "student/processes/place.py",
     "student/rows.py",
     "student/saving.py",
     "student/trainer_run.py",
@@ -41,7 +41,7 @@ _SOURCES = (
 # A classifier's targets are read as answers are.
 _CLASSIFIER_SOURCES = ("answers.py", "arithmetic.py")
 # These start one of several processes.
-_LAUNCHED_SOURCES = ("student/launched.py", "student/launcher.py")
+_LAUNCHED_SOURCES = ("student/processes/launcher.py", "student/processes/member.py")
 
 
 @dataclass(frozen=True, slots=True)

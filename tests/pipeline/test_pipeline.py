@@ -244,7 +244,8 @@ def test_a_bad_raw_file_stops_subsample_and_writes_nothing(again: Project) -> No
     assert "train_small.jsonl:61: not JSON" in output
     assert "Traceback" not in output
     assert not list((again.root / "data").rglob("*.tmp"))
-    assert "train_small.jsonl:61" in again.run("llm2llm", "validate", "--no-reach", check=False).stdout
+    told = again.run("llm2llm", "validate", "--no-reach", check=False).stdout
+    assert "train_small.jsonl:61" in told
 
 
 def test_paid_answers_that_are_nowhere_are_not_paid_again(again: Project) -> None:

@@ -24,6 +24,11 @@ class JobFolder:
         return self.path / "log"
 
     @property
+    def launch(self) -> Path:
+        """Name the file that tells accelerate what to launch."""
+        return self.path / "accelerate.json"
+
+    @property
     def presence(self) -> Path:
         """Name the file that the processes lock while they live; it outlives the folder."""
         return self.path.parent / "presence"

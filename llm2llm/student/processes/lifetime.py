@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -24,10 +25,15 @@ def live_with(parent: int, presence: Path) -> TextIO:
     return stream
 
 
-def wait_for_all(presence: Path) -> None:
+def wait_for_all(presence: Path, on_wait: Callable[[str], None]) -> None:
     """Wait until every process has ended that lived with an earlier holder of the work's lock.
 
-    They are being killed: that takes moments, in which one could still write a state.
+    They are being killed: that takes moments, in which one could still write a state. `on_wait` is
+    told where it takes any.
     """
     with presence.open("a", encoding="utf-8") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait("a group of processes that is being ended")
+            fcntl.flock(stream, fcntl.LOCK_EX)

@@ -8,11 +8,11 @@ from pathlib import Path
 from llm2llm.exceptions import Llm2llmError, MachineError
 from llm2llm.files import as_json
 from llm2llm.student.compute import importing
-from llm2llm.student.job import JobFolder
-from llm2llm.student.lifetime import live_with
 from llm2llm.student.making import make
 from llm2llm.student.pace import Progress
-from llm2llm.student.place import Place
+from llm2llm.student.processes.job import JobFolder
+from llm2llm.student.processes.lifetime import live_with
+from llm2llm.student.processes.place import Place
 
 
 def main(folder: JobFolder, parent: int) -> None:
@@ -35,14 +35,10 @@ def main(folder: JobFolder, parent: int) -> None:
         try:
             make(**job, on_progress=on_progress, place=place)
         except (Llm2llmError, OSError) as found:
-            failure = found if isinstance(found, Llm2llmError) else _of_the_machine(found)
+            failure = found if isinstance(found, Llm2llmError) else MachineError.of(found)
             folder.note(f"{place.rank:04}", failure)
             raise SystemExit(failure.exit_code) from None
         state.destroy_process_group()
-
-
-def _of_the_machine(found: OSError) -> MachineError:
-    return MachineError(f"{found}; mend it and run `dvc repro` again")
 
 
 if __name__ == "__main__":

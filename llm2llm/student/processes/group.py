@@ -10,10 +10,10 @@ from pathlib import Path
 
 from llm2llm.exceptions import MachineError, StudentError
 from llm2llm.ids import Json
-from llm2llm.student import launcher
-from llm2llm.student.job import JobFolder
-from llm2llm.student.lifetime import wait_for_all
 from llm2llm.student.pace import Progress
+from llm2llm.student.processes import launcher
+from llm2llm.student.processes.job import JobFolder
+from llm2llm.student.processes.lifetime import wait_for_all
 from llm2llm.student.training_facts import Training
 from llm2llm.student.training_state import newest_complete
 
@@ -25,6 +25,7 @@ def make_in_processes(
     states: Path,
     checkpoint_every_steps: int,
     on_progress: Callable[[Progress], None],
+    on_wait: Callable[[str], None],
 ) -> None:
     """Do what `make` does, in as many processes as the params say, one for each device.
 
@@ -37,7 +38,7 @@ def make_in_processes(
             " 1, as only Linux ends processes with the one that started them; set 1"
         )
     folder = JobFolder(states.parent / "processes")
-    wait_for_all(folder.presence)
+    wait_for_all(folder.presence, on_wait)
     newest_complete(states)  # alone, as it deletes all others
     shutil.rmtree(student, ignore_errors=True)
     folder.start(
