@@ -181,6 +181,38 @@ def test_micro_batches_change_the_memory_and_not_the_training(base: Path, tmp_pa
     assert manifest(whole)["checkpoint_sha256"] != manifest(parts)["checkpoint_sha256"]
 
 
+def test_a_training_leaves_torch_and_random_generators_as_they_were(
+    base: Path, tmp_path: Path
+) -> None:
+    """What decides its bytes it sets for itself, and nobody after it in the process sees that."""
+    import numpy
+    import torch
+
+    def settings() -> tuple[object, ...]:
+        return (
+            torch.get_num_threads(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+            random.getstate(),
+            numpy.random.get_state()[1].tolist(),
+            torch.get_rng_state().tolist(),
+        )
+
+    begun = settings()
+    try:
+        torch.set_num_threads(3)
+        torch.use_deterministic_algorithms(False)
+        before = settings()
+        one = train(a_training(base, n_updates=2), tmp_path / "one")
+        assert settings() == before
+        random.random(), numpy.random.random(), torch.rand(1)
+        two = train(a_training(base, n_updates=2), tmp_path / "two")
+    finally:
+        torch.set_num_threads(begun[0])
+        torch.use_deterministic_algorithms(begun[1], warn_only=begun[2])
+    assert manifest(one)["checkpoint_sha256"] == manifest(two)["checkpoint_sha256"]
+
+
 def test_rows_too_long_are_left_out_and_counted(base: Path, tmp_path: Path) -> None:
     """The manifest counts the rows over the limit, and the others' tokens."""
     student = train(a_training(base, max_tokens=24, epochs=1), tmp_path)

@@ -97,6 +97,37 @@ def set_up(device: Device, threads: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False
 
 
+@contextmanager
+def set_up_for(device: Device, threads: int) -> Iterator[None]:
+    """Set up for a while: afterwards torch and all random generators are as they were before.
+
+    Only the number of threads between operations stays, which torch lets nobody set twice.
+    """
+    import random
+
+    import numpy as np
+
+    with importing():
+        import torch
+        from torch.utils import deterministic
+
+    n_threads = torch.get_num_threads()
+    was_deterministic = torch.are_deterministic_algorithms_enabled()
+    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    filled = deterministic.fill_uninitialized_memory
+    drawn = random.getstate(), np.random.get_state()
+    set_up(device, threads)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(drawn[0])
+        np.random.set_state(drawn[1])
+        torch.set_num_threads(n_threads)
+        torch.use_deterministic_algorithms(was_deterministic, warn_only=only_warned)
+        deterministic.fill_uninitialized_memory = filled
+
+
 def uses_bf16(precision: Precision, device: Device) -> bool:
     """Say whether to compute in bf16: `auto` does so where the hardware has it."""
     if precision == "auto":

@@ -19,7 +19,7 @@ from llm2llm.student.batches import dev_batches, plan_updates
 from llm2llm.student.checkpoint import checkpoint_sha256
 from llm2llm.student.classes import labels_of
 from llm2llm.student.collating import causal_collator, class_collator, class_loss
-from llm2llm.student.compute import device_for, set_up, uses_bf16
+from llm2llm.student.compute import Device, device_for, set_up_for, uses_bf16
 from llm2llm.student.early_stopping import Watched
 from llm2llm.student.formatting import Template
 from llm2llm.student.memory import Shape, read_shape
@@ -48,13 +48,24 @@ def make(
     Training states are kept in `states`, and the newest complete one there is gone on from.
     Of several processes, all of which call this, the one that leads writes.
 
-    What holds for the whole process is set here and left so: torch's numbers of threads and its
-    deterministic algorithms, the random generators of Python, numpy and torch, transformers' log
-    level, and `gc.freeze` of all objects that were there. Whoever calls this has a process for it.
+    What torch and random generators are set to holds for the training only.
     """
+    device = device_for(training.params.device, package_versions()["torch"])
+    with set_up_for(device, training.params.threads):
+        _make(training, facts, student, states, checkpoint_every_steps, on_progress, place, device)
+
+
+def _make(
+    training: Training,
+    facts: Mapping[str, Json],
+    student: Path,
+    states: Path,
+    checkpoint_every_steps: int,
+    on_progress: Callable[[Progress], None],
+    place: Place,
+    device: Device,
+) -> None:
     params = training.params
-    device = device_for(params.device, package_versions()["torch"])
-    set_up(device, params.threads)
     bf16 = uses_bf16(params.precision, device)
     random_seed = derive(training.random_seed, "train")
     with explained(lambda: _shape(training), params, None, bf16=bf16, device=device):
