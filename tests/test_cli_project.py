@@ -167,7 +167,7 @@ def test_a_task_file_is_checked_too(project: Path) -> None:
     [
         ("####[ \\t]*([^\\n]*)", "#### (", "pattern: a regular expression"),
         ("####[ \\t]*([^\\n]*)", "####", "with a group"),
-        ("labels: null", "labels: [a, b]", "labels: a list for the kinds label and choice"),
+        ("labels: null", "labels: [a, b]", "labels: a list for the kinds label, choice"),
         ("kind: json", "kind: text", "pattern: a regular expression for kind text"),
     ],
 )
