@@ -13,6 +13,7 @@ import yaml
 from finished_run import TEST_INPUTS, Made
 from reviewing_run import export, make_reviewed_run, write
 from test_verify import change_manifest, first, problems, rehash
+from trace_bundle import trace
 
 from llm2llm.bundle import layout
 from llm2llm.bundle.verifying import verify
@@ -101,6 +102,11 @@ def test_decisions_take_effect_and_the_bundle_verifies(made: Made) -> None:
     }
     assert manifest["counts"]["edited"] == 1
     assert "1 accepted, 1 edited, 1 rejected" in (bundle / "README.md").read_text()
+
+
+def test_an_edited_example_is_traced_back_too(made: Made) -> None:
+    """The script for receivers goes from an edit to its parent, and finds no orphan."""
+    assert trace(made.root / "data/export")[0] == []
 
 
 def test_the_lineage_tells_who_decided_what_and_why(made: Made) -> None:

@@ -28,6 +28,9 @@ def trace(folder: Path) -> tuple[list[str], dict[str, Any]]:
     requests = {row["request_id"]: row for row in table("lineage/requests")}
     responses = {row["request_id"]: row for row in table("lineage/responses")}
     kept = {row["example_id"]: row for row in table("lineage/kept")}
+    edits = {}  # by the id of what a person made of an example; the file is there after a review
+    if (folder / "lineage/review.parquet").exists():
+        edits = {row["edited_id"]: row for row in table("lineage/review") if row["edited_id"]}
     rejected = table("rejected")
     examples = table("dataset")
     orphans = []
@@ -38,7 +41,7 @@ def trace(folder: Path) -> tuple[list[str], dict[str, Any]]:
         if row["origin"] == "seed":
             known &= row["seed_id"] == row["example_id"] and row["seed_id"] in seeds
         else:
-            known &= _whole(row, seeds, errors, requests, responses, kept)
+            known &= _whole(row, seeds, errors, requests, responses, kept, edits)
             n_of_iteration[row["iteration"]] += 1
         if not known:
             orphans.append(row["example_id"])
@@ -68,10 +71,14 @@ def _whole(
     requests: dict[str, Any],
     responses: dict[str, Any],
     kept: dict[str, Any],
+    edits: dict[str, Any],
 ) -> bool:
+    edit = edits.get(row["example_id"])
+    if (row["origin"] == "edited") != (edit is not None):
+        return False
     error = errors.get((row["seed_id"], row["iteration"]))
     request, response = requests.get(row["request_id"]), responses.get(row["request_id"])
-    screened = kept.get(row["example_id"])
+    screened = kept.get(edit["example_id"] if edit else row["example_id"])
     if row["seed_id"] not in seeds or None in (error, request, response, screened):
         return False
     assert error is not None and request is not None and response is not None
@@ -89,7 +96,7 @@ def _whole(
         and response["status"] == "answered"
         and response["teacher"] == row["teacher"]
         and screened["request_id"] == row["request_id"]
-        and screened["gate_version"] == row["gate_version"]
+        and (edit or screened)["gate_version"] == row["gate_version"]
     )
 
 
