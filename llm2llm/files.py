@@ -134,6 +134,10 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: no such file; `dvc repro` makes it") from None
     except ValueError as failure:
         raise DataError(f"{path}: not JSON ({failure}); delete it and run `dvc repro`") from None
+    except RecursionError:
+        raise DataError(
+            f"{path}: not JSON that can be read (nested too deeply); delete it and run `dvc repro`"
+        ) from None
 
 
 def write_text(path: Path, text: str) -> None:

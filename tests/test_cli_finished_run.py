@@ -17,6 +17,7 @@ from llm2llm.cli.explain import explain
 from llm2llm.cli.status import status
 from llm2llm.cli.tables import printable
 from llm2llm.exceptions import DataError
+from llm2llm.ids import sha256_file
 
 app = typer.Typer()
 for command in (status, explain, blame):
@@ -57,6 +58,21 @@ def test_explain_prints_the_chain_in_order(made: Made) -> None:
     assert places == sorted(places)
 
 
+def test_explain_names_the_bundle_at_its_end(made: Made) -> None:
+    """What is in the export is said with the bundle's folder, name, version and manifest."""
+    assert "Bundle:" not in run("explain", made.kept["second"])
+    stage = Path(__file__).resolve().parent.parent / "stages" / "export.py"
+    subprocess.run([sys.executable, str(stage), "2"], check=True, capture_output=True)
+    sha256 = sha256_file(made.root / "data/export/manifest.json")
+    for name in (made.kept["second"], made.seeds[0]):
+        text = run("explain", name)
+        assert "2 and in the export" in text.splitlines()[0]
+        wanted = f"Bundle: data/export, made-up 1.2.3, manifest {sha256[:12]}"
+        assert text.splitlines()[-1] == wanted
+        assert json.loads(run("explain", name, "--json"))["bundle"]["manifest_sha256"] == sha256
+    assert "Bundle:" not in run("explain", made.rejected["duplicate"])
+
+
 def test_explain_prints_seeds_and_rejections(made: Made) -> None:
     """A seed points to blame; a rejected candidate names its gate and reference."""
     assert f"llm2llm blame {made.seeds[0]}" in run("explain", made.seeds[0])
@@ -72,6 +88,8 @@ def test_blame_prints_the_story(made: Made) -> None:
     assert "right (wrong again in iteration 1; fixed in iteration 2)" in text
     assert "Requests: 1, kept: 1, rejected: 1." in text
     assert made.rejected["duplicate"] in text
+    assert "  cost: unknown\n" in text
+    assert json.loads(run("blame", made.seeds[2], "--json"))["cost"] is None
     assert "content policy" in run("blame", made.seeds[4])
 
 

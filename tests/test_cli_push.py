@@ -11,12 +11,16 @@ from pathlib import Path
 import pytest
 from finished_run import Made, make_run
 from hub_server import Hub, serving
+from reviewing_run import make_reviewed_run, write
 from typer.testing import CliRunner, Result
 
 from llm2llm.bundle.verifying import verify
 from llm2llm.cli.main import app
 from llm2llm.exceptions import DataError, Llm2llmError, MachineError, ParamsError
+from llm2llm.files import read_json
 from llm2llm.ids import sha256_file
+from llm2llm.records.decisions import DECISIONS, Decision
+from llm2llm.reviewing.decisions import decisions_text
 
 STAGE = Path(__file__).resolve().parent.parent / "stages" / "export.py"
 TOKEN = "hf_of_the_tests"
@@ -153,6 +157,51 @@ def test_what_nobody_declared_is_said(tmp_path: Path) -> None:
         "4 not declared",
     ):
         assert said in done.output
+
+
+def test_what_people_wrote_is_disclosed(tmp_path: Path) -> None:
+    """Edited texts and those of before, names and notes of reviewers, reasons of withdrawals."""
+    made = make_reviewed_run(tmp_path)
+    kept = made.kept
+    decisions = [
+        Decision(kept["first"], "edit", "Two dozen quinces on a table", "#### 3", "Ada", "clearer"),
+        Decision(kept["second"], "reject", None, None, "Bo", "wrong sum"),
+    ]
+    path = tmp_path / DECISIONS
+    path.parent.mkdir()
+    path.write_text(decisions_text(decisions))
+    params = (tmp_path / "params.yaml").read_text()
+    entry = f"  exclude: [{{example: {kept['third']}, reason: a person asked}}]\n  card:"
+    (tmp_path / "params.yaml").write_text(params.replace("  exclude: []\n  card:", entry))
+    bundle = write(tmp_path)
+    text = run(str(bundle), "--repo", REPO, "--dry-run").output
+    for said in (
+        "1      examples that people edited",
+        "2      examples as they were before people edited or rejected them",
+        "2      notes of reviewers",
+        "names of reviewers: Ada, Bo",
+        "reason of a withdrawal: a person asked",
+    ):
+        assert said in text
+    found = run(str(bundle), "--repo", REPO, "--dry-run", "--json").stdout
+    assert json.loads(found)["disclosure"]["reviewers"] == ["Ada", "Bo"]
+    told = json.loads(found)["disclosure"]
+    assert (
+        told["seeds"] + told["augmented"] + told["edited"]
+        == read_json(bundle / "manifest.json")["counts"]["examples"]
+    )
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_another_hub_it_is_the_usual_one(
+    made: Made, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    """An empty HF_ENDPOINT names no Hub, as for the Hub's own client."""
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    if value is not None:
+        monkeypatch.setenv("HF_ENDPOINT", value)
+    done = run(str(made.root / "data/export"), "--repo", REPO, "--dry-run", "--json")
+    assert json.loads(done.stdout)["url"] == f"https://huggingface.co/datasets/{REPO}"
 
 
 def test_a_dry_run_asks_no_hub(made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

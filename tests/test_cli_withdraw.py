@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,18 @@ import yaml
 from finished_run import Made, make_run
 from typer.testing import CliRunner
 
+from llm2llm.bundle.records import ExportedDecision
 from llm2llm.cli.main import app
 from llm2llm.exceptions import DataError, Llm2llmError, ParamsError
-from llm2llm.files import write_json
+from llm2llm.files import read_records, write_json, write_records
 from llm2llm.lineage.naming import resolve
 from llm2llm.lineage.progress import status, undone_from
 from llm2llm.lineage.withdrawal import withdrawal
 from llm2llm.params.editing import with_entries
 from llm2llm.params.exclude import Exclusion
+from llm2llm.records.decisions import DECISIONS, Decision
+from llm2llm.records.examples import Example
+from llm2llm.reviewing.decisions import decisions_text, edited_id
 
 ENTRY = Exclusion(seed="ex-1", reason='said "no": # 1')
 
@@ -89,6 +94,48 @@ def test_the_bundle_that_holds_it_is_named(made: Made) -> None:
     assert [(b.path, b.archive, b.n_examples) for b in found.bundles] == [("data/export", None, 1)]
     found = withdrawal(made.root, resolve(made.root, [("example", made.kept["third"], None)]))
     assert found.bundles == []
+
+
+def edit_first(made: Made) -> str:
+    """Have a person edit the first kept example; the id of the edit."""
+    decision = Decision(made.kept["first"], "edit", "Newer apples", "#### 3", None, None)
+    path = made.root / DECISIONS
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(decisions_text([decision]))
+    name = edited_id(decision)
+    assert name is not None
+    return name
+
+
+def test_the_id_of_an_edit_withdraws_the_example_that_it_was(made: Made) -> None:
+    """As `explain` does; what was edited or rejected in a review counts as in the bundle."""
+    edited = edit_first(made)
+    entries = resolve(made.root, [("example", edited, None)])
+    assert [entry.example for entry in entries] == [made.kept["first"]]
+    folder = made.root / "data/export"
+    held = read_records(made.root / "data/sets/1/examples.parquet", Example)
+    changed = [
+        replace(each, example_id=edited, origin="edited", input="Newer apples")
+        if each.example_id == made.kept["first"]
+        else each
+        for each in held
+    ]
+    write_records(folder / "dataset.parquet", Example, changed)
+    row = ExportedDecision(
+        made.kept["first"], 0, made.seeds[0], "rq-1", "edit", edited, *([None] * 6)
+    )
+    write_records(folder / "lineage/review.parquet", ExportedDecision, [row])
+    write_json(folder / "manifest.json", {"name": "n", "version": "1.0.0", "set": 1})
+    assert [bundle.n_examples for bundle in withdrawal(made.root, entries).bundles] == [1]
+
+
+def test_ids_are_found_whatever_their_case_and_spaces_and_listed_once(made: Made) -> None:
+    """What is pasted from elsewhere names the same; twice the same is once."""
+    seed, example = made.seeds[1], made.kept["third"]
+    named = [("seed", seed), ("seed", f" {seed.upper()} "), ("example", f"{example.upper()}\n")]
+    named += [("test_item", f" {made.tests[0].upper()}"), ("prompt", "ABAB ")]
+    entries = resolve(made.root, [(*each, None) for each in named])
+    assert [each.id for each in entries] == [seed, example, made.tests[0], "ab" * 32]
 
 
 @pytest.mark.parametrize(

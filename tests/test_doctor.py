@@ -27,6 +27,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a folder that DVC would take for a project, and go there."""
     (tmp_path / ".dvc/tmp").mkdir(parents=True)
     (tmp_path / "stages").mkdir()
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     return tmp_path
@@ -61,6 +62,29 @@ def test_a_broken_lock_file_is_found_and_deleted(project: Path, name: str, conte
     assert json.loads(result.stdout)["fixed"] == [name]
     assert not (project / name).exists()
     assert blocked(project) == []
+
+
+@pytest.mark.parametrize("name", ["dvc.lock", "stages/dvc.lock"])
+def test_conflicts_of_git_are_told_and_never_deleted(project: Path, name: str) -> None:
+    """A lock file that git could not merge is no crash's, and only a person can resolve it."""
+    text = "schema: '2.0'\nstages:\n<<<<<<< HEAD\n  a: 1\n=======\n  a: 2\n>>>>>>> theirs\n"
+    (project / name).write_text(text)
+    done = CliRunner().invoke(app, ["doctor", "--fix"])
+    assert f"problem: {name}: has conflict markers of git; resolve them" in done.stdout
+    assert done.exit_code != 0
+    assert (project / name).read_text() == text
+
+
+@pytest.mark.parametrize("content", [None, "a: [", "- a\n", "teacher_batch: 3\n"])
+def test_params_that_cannot_be_read_are_told(project: Path, content: str | None) -> None:
+    """Without sound params nothing runs, and `llm2llm validate` is named."""
+    params = project / "params.yaml"
+    params.unlink() if content is None else params.write_text(content)
+    done = CliRunner().invoke(app, ["doctor"])
+    assert "problem: params.yaml: " in done.stdout
+    assert "`llm2llm validate` names all" in done.stdout
+    assert "nothing blocks" not in done.stdout
+    assert done.exit_code != 0
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"write": {"x": 1}}', '{"read": {"x": [{}]}}'])

@@ -167,6 +167,21 @@ def test_blame_lists_every_descendant(made: Made) -> None:
     assert (found.fixed, found.fixed_in, found.broke_in) == (False, [], [])
 
 
+def test_blame_tells_what_the_seed_cost(made: Made, tmp_path: Path) -> None:
+    """The ledger's costs of all its requests are summed; one that is not known makes it null."""
+    assert blame(made.root, made.seeds[1]).cost is None
+    assert blame(made.root, made.seeds[1], tmp_path).cost is None
+    requests = [
+        r.request_id for i in blame(made.root, made.seeds[1]).iterations for r in i.requests
+    ]
+    with closing(Ledger(tmp_path)) as ledger:
+        ledger.put(row(1, request_id=requests[0], cost=0.25))
+        assert blame(made.root, made.seeds[1], tmp_path).cost is None
+        ledger.put(row(2, request_id=requests[1], cost=0.5))
+        ledger.put(row(3, request_id=made.requests["0/0"], cost=4.0))
+    assert blame(made.root, made.seeds[1], tmp_path).cost == 0.75
+
+
 def test_blame_tells_when_a_seed_was_fixed_and_broke(made: Made) -> None:
     """Turns from wrong to right and back are told by iteration."""
     stories = [blame(made.root, seed) for seed in made.seeds]

@@ -126,6 +126,15 @@ def test_a_broken_lock_file_records_nothing(made: Made, text: str) -> None:
     found = status(made.root, made.root)
     assert not found.compared
     assert found.iterations[0].steps[0].state == "done"
+    assert found.next_command == "llm2llm doctor"
+
+
+def test_a_conflict_of_git_leads_to_doctor(made: Made) -> None:
+    """DVC would stop at it, although the other lock file is sound."""
+    lock(made.root)
+    assert status(made.root, made.root).next_command == "dvc --wait-for-lock repro"
+    (made.root / "dvc.lock").write_text("stages:\n<<<<<<< HEAD\n")
+    assert status(made.root, made.root).next_command == "llm2llm doctor"
 
 
 def test_cost_is_told_where_prices_are_known(made: Made) -> None:

@@ -23,6 +23,7 @@ from llm2llm.cli.main import app
 from llm2llm.exceptions import DataError
 from llm2llm.files import read_json, read_records, write_json, write_records
 from llm2llm.ids import sha256_file
+from llm2llm.leakage.certificate import nearest_kept
 from llm2llm.records.examples import Example
 
 STAGE = Path(__file__).resolve().parent.parent / "stages" / "export.py"
@@ -31,6 +32,8 @@ EXTRAS = [
     *("torch", "transformers", "peft", "accelerate", "dvc", "openai", "tenacity"),
     *("matplotlib", "vllm", "datasets", "huggingface_hub", "httpx2"),
 ]
+
+DEEP = "[" * 200_000
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +209,53 @@ def test_lost_and_added_files_are_named(bundle: Path) -> None:
             "iteration 0: tokens",
         ),
         (
+            "dataset.parquet",
+            lambda rows: [replace(r, error=None) for r in rows],
+            "lineage",
+            "its error is not that of the error's row",
+        ),
+        (
+            "lineage/errors.parquet",
+            first(lambda r: replace(r, verdict="right")),
+            "lineage",
+            "its verdict is `right`, which is no error",
+        ),
+        (
+            "lineage/errors.parquet",
+            first(lambda r: replace(r, verdict="unparsable")),
+            "lineage",
+            "its verdict is not that of lineage/seeds.parquet",
+        ),
+        (
+            "lineage/errors.parquet",
+            first(lambda r: replace(r, n_wrong_in_a_row=9)),
+            "lineage",
+            "n_wrong_in_a_row does not follow",
+        ),
+        (
+            "lineage/errors.parquet",
+            first(lambda r: replace(r, ever_right=not r.ever_right)),
+            "lineage",
+            "ever_right does not follow",
+        ),
+        (
+            "lineage/seeds.parquet",
+            lambda rows: [
+                replace(rows[0], verdicts=rows[2].verdicts),
+                rows[1],
+                replace(rows[2], verdicts=rows[0].verdicts),
+                *rows[3:],
+            ],
+            "lineage",
+            "its verdict is not that of lineage/seeds.parquet",
+        ),
+        (
+            "lineage/seeds.parquet",
+            first(lambda r: replace(r, verdicts=["right", "wrong"]), 3),
+            "lineage",
+            ", 1: its error is not in the bundle",
+        ),
+        (
             "lineage/errors.parquet",
             first(lambda r: replace(r, text=None)),
             "rows",
@@ -374,6 +424,58 @@ def test_a_forged_certificate_is_named(bundle: Path) -> None:
     assert "rows were screened by v1" in found["certificates"]
 
 
+def certify_nearest(bundle: Path) -> None:
+    """Let each certificate list its nearest rows, and bring what records it up to that."""
+    kept = read_records(bundle / layout.KEPT, layout.TABLES[layout.KEPT])
+    for i in (0, 1):
+        path = bundle / layout.certificate(i)
+        rows = [row for row in kept if row.iteration == i]
+        write_json(path, read_json(path) | {"nearest_kept": nearest_kept(rows)})
+    record_certificates(bundle)
+
+
+def record_certificates(bundle: Path) -> None:
+    """Bring history and manifest up to the certificates that lie there."""
+    history = read_json(bundle / "history.json")
+    manifest = read_json(bundle / "manifest.json")
+    for entry in history["iterations"]:
+        i = entry["iteration"]
+        sha256 = sha256_file(bundle / layout.certificate(i))
+        entry["files"][f"data/iterations/{i}/screened/certificate.json"] = sha256
+        manifest["certificates"][str(i)] = sha256
+    write_json(bundle / "history.json", history)
+    manifest["history_sha256"] = sha256_file(bundle / "history.json")
+    write_json(bundle / "manifest.json", manifest)
+    rehash(bundle)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"nearest_test_id": None, "nearest_test_score": None}, {"nearest_test_score": 0.01}],
+)
+def test_the_rows_nearest_to_the_test_set_are_those_certified(
+    bundle: Path, change: dict[str, Any]
+) -> None:
+    """No score can be lowered, or taken away, where a certificate tells it."""
+    certify_nearest(bundle)
+    assert problems(bundle) == {}
+    forge(bundle, layout.KEPT, first(lambda r: replace(r, **change)))
+    says = "iteration 0: its rows nearest to the test set are not those that certificates/0.json"
+    assert says in problems(bundle)["certificates"]
+
+
+def test_a_quote_may_stand_where_the_error_is_withheld(bundle: Path) -> None:
+    """It is known by the hash of the error's text, and another quote is named."""
+    forge(
+        bundle,
+        layout.ERRORS,
+        lambda rows: [replace(r, text=None, answer=None, withheld="test") for r in rows],
+    )
+    assert "lineage" not in problems(bundle)
+    forge(bundle, layout.DATASET, first(lambda r: replace(r, error="never said"), 6))
+    assert "its error is not that of the error's row" in problems(bundle)["lineage"]
+
+
 def test_another_schema_of_a_table_is_named(bundle: Path) -> None:
     """A table with other columns is no table of the bundle."""
     shutil.copy(bundle / "lineage/kept.parquet", bundle / "lineage/errors.parquet")
@@ -382,23 +484,32 @@ def test_another_schema_of_a_table_is_named(bundle: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
+    ("name", "content", "check", "says"),
     [
-        ("certificates/0.json", "[]"),
-        ("certificates/0.json", "{"),
-        ("history.json", "{}"),
-        ("croissant.json", "null"),
+        ("certificates/0.json", "[]", "certificates", "found list, expected an object"),
+        ("certificates/0.json", "{", "certificates", "not JSON"),
+        ("history.json", "{}", "counts", "field iterations: field required"),
+        ("history.json", DEEP, "certificates", "nested too deeply"),
+        ("croissant.json", "null", "files", "found NoneType, expected an object"),
+        ("croissant.json", '{"distribution": 1}', "files", "has not its form"),
+        ("params.json", "[]", "files", "found list, expected an object"),
     ],
 )
-def test_a_file_of_another_shape_fails_its_check(bundle: Path, name: str, content: str) -> None:
+def test_a_file_of_another_shape_fails_its_check(
+    bundle: Path, name: str, content: str, check: str, says: str
+) -> None:
     """Whatever a JSON file holds, the others are checked and this one is not believed."""
     (bundle / name).write_text(content)
     found = problems(bundle)
     assert f"{name}: SHA-256 is" in found["files"]
+    [unfinished] = [line for line in found[check].splitlines() if line.startswith("check ")]
+    assert says in unfinished
     assert "rows" not in found
 
 
-@pytest.mark.parametrize("change", ["missing", "empty", "schema", "json", "field", "set"])
+@pytest.mark.parametrize(
+    "change", ["missing", "empty", "schema", "json", "deep", "list", "field", "set"]
+)
 def test_what_cannot_be_checked_exits_with_2(bundle: Path, change: str) -> None:
     """No bundle, no manifest, a manifest of another schema: the message says what to do."""
     path = bundle / "manifest.json"
@@ -410,6 +521,10 @@ def test_what_cannot_be_checked_exits_with_2(bundle: Path, change: str) -> None:
         path.write_text('{"schema": 99}')
     elif change == "json":
         path.write_text("{")
+    elif change == "deep":
+        path.write_text(DEEP)
+    elif change == "list":
+        path.write_text("[]")
     elif change == "set":
         change_manifest(bundle, lambda m: m.update(set=10**9))
     else:
@@ -417,6 +532,7 @@ def test_what_cannot_be_checked_exits_with_2(bundle: Path, change: str) -> None:
     done = run(str(bundle))
     assert done.exit_code == 2
     assert done.stderr.startswith("error: ")
+    assert "dvc" not in done.stderr
 
 
 def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path) -> None:
@@ -443,6 +559,56 @@ def test_an_archive_cut_short_cannot_be_checked(made: Made, tmp_path: Path) -> N
     done = run(str(path))
     assert done.exit_code == 2
     assert "get it again" in done.stderr
+
+
+def test_a_damaged_archive_cannot_be_checked(made: Made, tmp_path: Path) -> None:
+    """Bytes changed on the way, wherever, end in a message."""
+    whole = bytearray((made.root / "data/export.tar.gz").read_bytes())
+    path = tmp_path / "damaged.tar.gz"
+    for place in range(20, len(whole), len(whole) // 20):
+        path.write_bytes(whole[:place] + b"\xff" * 8 + whole[place + 8 :])
+        done = run(str(path))
+        assert done.exit_code == 2
+        assert "cannot be unpacked" in done.stderr
+
+
+def test_a_folder_of_any_name_holds(bundle: Path) -> None:
+    """Characters of file patterns in a path are no patterns."""
+    assert problems(bundle.rename(bundle.with_name("b[1]*?"))) == {}
+
+
+@pytest.mark.parametrize("name", ["certificates/x.json", "params.json", "certificates/1.json"])
+def test_a_bundle_that_does_not_hold_is_not_compared(
+    bundle: Path, tmp_path: Path, name: str
+) -> None:
+    """The test file is left alone, and that is said."""
+    (bundle / name).write_text("[]")
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps({"question": "A cloud has no corners"}) + "\n")
+    done = run(str(bundle), "--test", str(own))
+    assert done.exit_code == 1
+    assert "was not compared, as the bundle does not hold" in done.stdout
+    found = verify(bundle, own)
+    assert (found.retest, found.retest_left_out) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("params.json", {"task_file": []}),
+        ("certificates/1.json", {"gates": 5}),
+        ("certificates/1.json", {"gates": [{"gate": "exact"}]}),
+    ],
+)
+def test_comparing_names_a_field_of_another_shape(
+    bundle: Path, tmp_path: Path, name: str, value: dict[str, Any]
+) -> None:
+    """What a forger made consistent and no check looks at is still no traceback."""
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps({"question": "A cloud has no corners"}) + "\n")
+    write_json(bundle / name, read_json(bundle / name) | value)
+    with pytest.raises(DataError, match=r"json: field (task_file|gates)"):
+        retest(bundle, own, None, None)
 
 
 def test_the_receivers_own_test_file_is_compared(made: Made, bundle: Path, tmp_path: Path) -> None:
@@ -497,6 +663,7 @@ def screened_by_meaning(bundle: Path, encoder: str, *, judged: bool = False) -> 
         certificate["gates"].append(gate)
         certificate |= {"judge": {"asked": 1}} if judged else {}
         write_json(path, certificate)
+    record_certificates(bundle)
 
 
 def test_the_embedding_gate_is_tried_again(
@@ -537,7 +704,7 @@ def test_an_encoder_that_is_not_here_is_named(
     done = run(str(bundle), "--test", str(own))
     assert done.exit_code == 2
     assert "pip install 'llm2llm[training]'" in done.stderr
-    assert run(str(bundle)).exit_code == 1  # the certificates were changed, and that is seen
+    assert run(str(bundle)).exit_code == 0  # all else of it holds
 
 
 @pytest.mark.parametrize(

@@ -6,22 +6,29 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import finished_run
 import pytest
 import yaml
-from finished_run import PARAMS, Made, make_run
+from finished_run import PARAMS, TASK, Made, make_run
 
+from llm2llm.bundle.records import ExportedRequest
 from llm2llm.bundle.verifying import verify
-from llm2llm.exceptions import DataError, ParamsError
+from llm2llm.exceptions import DataError, LeakageCheckError, ParamsError
 from llm2llm.exporting.facts import Tally
 from llm2llm.exporting.release import Release, write_bundle
 from llm2llm.exporting.withdrawn import without_empty_lists
 from llm2llm.files import read_json, read_records, write_json
+from llm2llm.ids import Json
 from llm2llm.lineage.history import read_history
 from llm2llm.lineage.run import Run
 from llm2llm.params.export import ExportParams
 from llm2llm.params.loading import load_section, read_yaml
+from llm2llm.parsing import Candidate
+from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
 from llm2llm.records.split import SplitRow
+from llm2llm.tasks.sections import TeacherPrompt
+from llm2llm.teacher_prompts import ask_to_write
 
 STAGE = Path(__file__).resolve().parent.parent / "stages" / "export.py"
 REASON = "asked by its author"
@@ -135,6 +142,58 @@ def test_a_rejected_copy_of_what_is_withdrawn_loses_its_text(tmp_path: Path) -> 
     assert "New apples" not in found
     assert "raw answer for 2" not in found
     assert made.rejected["duplicate"] in found
+
+
+GROWN = "that grew by the old mill at the river"
+
+
+def show_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask about seed 1 in iteration 1 as a task with `show_earlier` does."""
+    told = yaml.safe_load(TASK.read_text())["teacher"] | {"show_earlier": True}
+    prompt = TeacherPrompt.model_validate(told)
+    plain = finished_run._request
+
+    def request(iteration: int, k: int, hostile: str) -> dict[str, Json]:
+        if (iteration, k) != (1, 1):
+            return plain(iteration, k, hostile)
+        error = SeedError("s1", 1, "wrong", "I say 3", "3", 1, False, 0, True)
+        asked = ask_to_write(
+            error,
+            Candidate("Seed 1", "#### 2"),
+            [f"New pears {hostile}"],
+            prompt=prompt,
+            draw=0,
+            random_seed=7,
+        )
+        return {"messages": [{"role": m.role, "content": m.content} for m in asked.messages]}
+
+    monkeypatch.setattr(finished_run, "_request", request)
+
+
+@pytest.mark.parametrize("hostile", ["", GROWN])
+def test_a_request_that_shows_a_withdrawn_example_is_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hostile: str
+) -> None:
+    """With `show_earlier` later requests of its seed show its input; no other request goes."""
+    show_earlier(monkeypatch)
+    made = make_run(tmp_path, hostile=hostile)
+    withdraw(tmp_path, {"example": made.kept["second"], "reason": REASON})
+    bundle = tmp_path / "data/export"
+    assert "New pears" not in texts(bundle)
+    assert [(c.name, c.problems) for c in verify(bundle).checks if c.problems] == []
+    rows = read_records(bundle / "lineage/requests.parquet", ExportedRequest)
+    withheld = {row.request_id: row.withheld for row in rows}
+    gone = made.requests["1/1"]
+    assert withheld.pop(gone) == "withdrawn"
+    assert set(withheld.values()) == {None}
+
+
+def test_a_withdrawn_text_in_a_text_of_ones_own_stops_the_export(tmp_path: Path) -> None:
+    """A reason that quotes what it withdraws would hand it on in manifest and card."""
+    made = make_run(tmp_path, hostile=GROWN)
+    entry = {"example": made.kept["second"], "reason": f"says: New pears, {GROWN.upper()}!"}
+    with pytest.raises(LeakageCheckError, match="a withdrawn text stands in it"):
+        withdraw(tmp_path, entry)
 
 
 def test_without_entries_the_bundle_is_what_it_was(tmp_path: Path) -> None:

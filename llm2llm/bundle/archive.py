@@ -2,6 +2,7 @@
 
 import gzip
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,7 +45,7 @@ def opened(path: Path) -> Iterator[Path]:
         try:
             with tarfile.open(path, "r:*") as archive:
                 archive.extractall(temporary, filter="data")
-        except (tarfile.TarError, EOFError, gzip.BadGzipFile) as failure:
+        except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as failure:
             raise DataError(
                 f"{path}: cannot be unpacked ({failure}); expected a bundle's tar.gz: get it again"
             ) from None

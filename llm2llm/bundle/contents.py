@@ -1,7 +1,6 @@
 """Compare files, tables, rows and forms of a bundle with its manifest and their own ids."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from llm2llm.bundle import layout
 from llm2llm.bundle.checks import Problem, for_receivers
 from llm2llm.bundle.forms import first_difference
 from llm2llm.bundle.manifest import Manifest
+from llm2llm.bundle.objects import read_object
 from llm2llm.bundle.records import (
     ExportedError,
     ExportedRejection,
@@ -72,7 +72,7 @@ def _wanted(manifest: Manifest) -> Iterator[Problem]:
 
 def _named_alike(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     """Compare what the manifest says of the whole with the params that it was made by."""
-    asked = json.loads((folder / layout.PARAMS).read_text(encoding="utf-8"))["export"]
+    asked = read_object(folder / layout.PARAMS)["export"]
     for name in ("name", "version", "augmented_only", "formats"):
         if getattr(manifest, name) != asked.get(name):
             yield Problem(
@@ -82,7 +82,7 @@ def _named_alike(folder: Path, manifest: Manifest) -> Iterator[Problem]:
 
 
 def _croissant(folder: Path, manifest: Manifest) -> Iterator[Problem]:
-    described = json.loads((folder / layout.CROISSANT).read_text(encoding="utf-8"))
+    described = read_object(folder / layout.CROISSANT)
     told = {each.get("contentUrl"): each.get("sha256") for each in described["distribution"]}
     # The card is written after it, and itself it cannot hash.
     expected = manifest.files.keys() - {layout.CROISSANT, layout.CARD}

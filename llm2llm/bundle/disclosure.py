@@ -16,6 +16,8 @@ class Disclosure:
 
     `errors`, `requests` and `responses` count those with their text. `teachers` gives the terms of
     each teacher's outputs by its name. `teacher_address` is the one in params.json, asked or not.
+    Of a review, `edited` counts what people wrote, `before` the texts that they edited or rejected,
+    `notes` theirs; `withdrawals` are the reasons that the manifest gives.
     """
 
     seeds: int
@@ -24,6 +26,11 @@ class Disclosure:
     requests: int
     responses: int
     rejected: int
+    edited: int
+    before: int
+    notes: int
+    reviewers: list[str]
+    withdrawals: list[str]
     license: str | None
     seeds_source: str | None
     seeds_license: str | None
@@ -50,6 +57,8 @@ def disclosure(folder: Path, manifest: Manifest) -> Disclosure:
         card = {}  # declared for other seeds; the bundle's card tells the same
     terms = _part(card, "teacher_terms")
     teachers = collect(scan_all(folder)[layout.DATASET].select("teacher").drop_nulls().unique())
+    columns = ["input", "reviewer", "note"]
+    review = collect(scan_all(folder)[layout.REVIEW].select(columns))
     counts = manifest.counts
     return Disclosure(
         seeds=counts.seeds,
@@ -58,6 +67,11 @@ def disclosure(folder: Path, manifest: Manifest) -> Disclosure:
         requests=counts.requests - counts.requests_without_text,
         responses=counts.responses - counts.responses_without_text,
         rejected=counts.rejected - counts.rejected_without_text,
+        edited=counts.edited,
+        before=len(review["input"].drop_nulls()),
+        notes=len(review["note"].drop_nulls()),
+        reviewers=sorted(review["reviewer"].drop_nulls().unique()),
+        withdrawals=[entry.reason for entry in manifest.withdrawn],
         license=card.get("license"),
         seeds_source=card.get("seeds_source"),
         seeds_license=card.get("seeds_license"),

@@ -16,7 +16,7 @@ def scan_all(folder: Path) -> "dict[str, pl.LazyFrame]":
     import polars as pl
 
     return {
-        name: pl.scan_parquet(folder / name)
+        name: pl.scan_parquet(folder / name, glob=False)
         if name in TABLES or (folder / name).is_file()
         else _empty(record)
         for name, record in ALL_TABLES.items()

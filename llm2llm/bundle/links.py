@@ -4,6 +4,7 @@ Tables are compared a part at a time, parted by the hash of the first column of 
 belong together are in the same part, and a join holds few of them.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from llm2llm.bundle.checks import Problem
 from llm2llm.bundle.frames import collect, scan_all
 from llm2llm.bundle.manifest import Manifest
 from llm2llm.bundle.reviewed import parentage
+from llm2llm.bundle.standing import not_right, verdicts
 from llm2llm.bundle.withdrawn import missing_examples
 
 if TYPE_CHECKING:
@@ -108,7 +110,11 @@ def links(folder: Path, manifest: Manifest) -> Iterator[Problem]:
         layout.REQUESTS, solved, about, ["request_id_about"], "what it is about"
     )
     yield from _nearest(parted, table)
+    yield from parted.orphans(
+        layout.SEEDS, not_right(seeds), errors, ["seed_id", "iteration"], "its error"
+    )
     yield from parted.told_apart(examples, errors)
+    yield from parted.contradicted(table)
     yield from parted.missing(table, manifest)
 
 
@@ -124,6 +130,10 @@ def _nearest(parted: "_Parted", table: "dict[str, pl.LazyFrame]") -> Iterator[Pr
     doubles = table[layout.REJECTED].filter(pl.col("gate") == "duplicate")
     copied = doubles.select(id="reference_id").drop_nulls()
     yield from parted.orphans(layout.REJECTED, copied, known, ["id"], "what it is a copy of")
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class _Parted:
@@ -174,22 +184,33 @@ class _Parted:
         )
 
     def told_apart(self, examples: "pl.LazyFrame", errors: "pl.LazyFrame") -> Iterator[Problem]:
-        """See that an example quotes the student's wrong answer as the error does."""
+        """See that an example quotes the student's wrong answer, or withholds it, as its error."""
         import polars as pl
 
         key = ["seed_id", "iteration"]
-        quotes = examples.select("example_id", *key, "error").drop_nulls("error")
+        quotes = examples.select("example_id", *key, "error")
         yield from self._named(
             layout.DATASET,
             key[0],
             lambda here: (
                 quotes.filter(here)
-                .join(errors.select(*key, "text").filter(here), on=key)
+                .join(errors.select(*key, "text", "text_sha256").filter(here), on=key)
                 .filter(pl.col("error").ne_missing(pl.col("text")))
+                # The error's text may be withheld where the quote is not.
+                .filter(
+                    pl.col("error")
+                    .map_elements(_sha256, return_dtype=pl.String)
+                    .ne_missing(pl.col("text_sha256"))
+                )
                 .select("example_id")
             ),
             "its error is not that of the error's row",
         )
+
+    def contradicted(self, table: "dict[str, pl.LazyFrame]") -> Iterator[Problem]:
+        """Name the errors that the seeds' verdicts contradict."""
+        for wrong, problem in verdicts(table):
+            yield from self._named(layout.ERRORS, "seed_id", wrong, problem)
 
     def missing(self, table: "dict[str, pl.LazyFrame]", manifest: Manifest) -> Iterator[Problem]:
         """Name what is handed on, or not, against the manifest's word."""

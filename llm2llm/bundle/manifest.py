@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llm2llm.bundle.layout import MANIFEST, SCHEMA
+from llm2llm.bundle.objects import read_object
 from llm2llm.exceptions import DataError
-from llm2llm.files import read_json
 
 # Of a forged number no more is made than that.
 _MOST_SETS = 100_000
@@ -100,9 +100,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"{path}: no such file; expected the folder of a bundle, whose manifest is written"
             " last: without it the bundle is not whole; get it again"
         )
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise DataError(f"{path}: found {type(values).__name__}, expected an object")
+    values = read_object(path)
     schema = values.get("schema")
     if schema != SCHEMA:
         raise DataError(

@@ -2,17 +2,18 @@
 
 import importlib.util
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llm2llm.bundle import layout
+from llm2llm.bundle.manifest import read_manifest
+from llm2llm.bundle.objects import read_object
 from llm2llm.exceptions import DataError, MachineError
-from llm2llm.files import read_json
 from llm2llm.ids import example_id, sha256_json
 from llm2llm.leakage.encoder import Encode, load_encoder
 from llm2llm.leakage.gate import Text
@@ -25,6 +26,43 @@ from llm2llm.tasks.sections import LeakagePolicy
 
 _CHUNK = 200
 _N_NAMED = 20
+
+_Part = TypeVar("_Part", bound="_Told")
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class _Fields(_Told):
+    input: str | None = None
+    target: str | None = None
+
+
+class _Task(_Told):
+    fields_: _Fields = Field(_Fields(), alias="fields")
+    leakage: Any = None
+
+
+class _Params(_Told):
+    task_file: _Task = _Task()
+    dedupe_against_test: dict[str, Any] | None = None
+
+
+class _Gate(_Told):
+    gate: str
+    rejected_from: float
+    settings: dict[str, Any] = {}
+
+
+class _TestSet(_Told):
+    sha256: str | None = None
+
+
+class _Certificate(_Told):
+    gates: list[_Gate] = []
+    test_set: _TestSet = _TestSet()
+    judge: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +102,15 @@ def retest(folder: Path, test: Path, input_field: str | None, target_field: str 
     DataError where the test file or the bundle's params cannot be used, MachineError where the
     embedding gate was on and its encoder is not to be had here.
     """
-    params = read_json(folder / layout.PARAMS)
-    fields = params.get("task_file", {}).get("fields", {})
-    rows = _read_test(
-        test, input_field or fields.get("input"), target_field or fields.get("target")
+    params = _read(folder / layout.PARAMS, _Params)
+    fields = params.task_file.fields_
+    rows = _read_test(test, input_field or fields.input, target_field or fields.target)
+    n_certificates = read_manifest(folder).set
+    certified = (
+        _read(folder / layout.certificate(n_certificates - 1), _Certificate)
+        if n_certificates
+        else _Certificate()
     )
-    certificates = sorted((folder / "certificates").glob("*.json"), key=lambda path: int(path.stem))
-    certified = read_json(certificates[-1]) if certificates else {}
     gates = _gates(folder, rows, params, certified)
     examples = RecordFile(folder / layout.DATASET, Example)
     leaks: list[Leak] = []
@@ -85,14 +125,25 @@ def retest(folder: Path, test: Path, input_field: str | None, target_field: str 
     ids = sha256_json([row.example_id for row in rows])
     return Retest(
         n_test_items=len(rows),
-        same_test_set=certified.get("test_set", {}).get("sha256") == ids,
+        same_test_set=certified.test_set.sha256 == ids,
         cuts={cut_gate.gate.name: cut_gate.cut.value for cut_gate in gates.gates},
-        judge_not_asked="judge" in certified,
+        judge_not_asked=certified.judge is not None,
         n_examples=len(examples),
         n_leaks=n_leaks,
         n_seeds_near=n_near,
         leaks=leaks,
     )
+
+
+def _read(path: Path, part: type[_Part]) -> _Part:
+    try:
+        return part.model_validate(read_object(path))
+    except ValidationError as failure:
+        first = failure.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise DataError(
+            f"{path}: field {where}: {first['msg'].lower()}; get the bundle again"
+        ) from None
 
 
 def _flagged(
@@ -108,7 +159,7 @@ def _flagged(
 
 
 def _gates(
-    folder: Path, rows: list[SplitRow], params: Mapping[str, Any], certified: Mapping[str, Any]
+    folder: Path, rows: list[SplitRow], params: _Params, certified: _Certificate
 ) -> LeakageGates:
     """Build the gates as screening does, then set the cuts that its certificate names.
 
@@ -116,9 +167,9 @@ def _gates(
     """
     try:
         # Bundles from before there was a judge name none.
-        given = {"judge": None, **(params.get("dedupe_against_test") or {})}
+        given = {"judge": None, **(params.dedupe_against_test or {})}
         settings = DedupeParams.model_validate(given)
-        policy = LeakagePolicy.model_validate(params.get("task_file", {}).get("leakage"))
+        policy = LeakagePolicy.model_validate(params.task_file.leakage)
     except ValidationError as failure:
         raise DataError(
             f"{folder / layout.PARAMS}: the leakage check's params do not hold ({failure}); another"
@@ -130,7 +181,7 @@ def _gates(
         if example.origin == "seed"
     ]
     gates = build_gates(rows, [], seeds, policy, settings, _encoder(settings, certified))
-    cuts = {gate.get("gate"): gate.get("rejected_from") for gate in certified.get("gates", [])}
+    cuts = {gate.gate: gate.rejected_from for gate in certified.gates}
     return replace(
         gates,
         gates=tuple(
@@ -140,7 +191,7 @@ def _gates(
     )
 
 
-def _encoder(settings: DedupeParams, certified: Mapping[str, Any]) -> tuple[Encode, str] | None:
+def _encoder(settings: DedupeParams, certified: _Certificate) -> tuple[Encode, str] | None:
     """Load the encoder that screening used, where the embedding gate was on."""
     if "embedding" not in settings.gates:
         return None
@@ -153,10 +204,10 @@ def _encoder(settings: DedupeParams, certified: Mapping[str, Any]) -> tuple[Enco
         )
     encode, sha256 = load_encoder(named, settings.embedding.revision)
     [expected] = [
-        gate["settings"]["encoder_sha256"]
-        for gate in certified.get("gates", [])
-        if gate.get("gate") == "embedding"
-    ] or [sha256]
+        str(gate.settings.get("encoder_sha256"))
+        for gate in certified.gates
+        if gate.gate == "embedding"
+    ][:1] or [sha256]
     if sha256 != expected:
         raise DataError(
             f"the encoder {named} has weights of SHA-256 {sha256[:12]}..., expected"
@@ -207,4 +258,8 @@ def _values(path: Path) -> Iterator[tuple[int, Any]]:
             except ValueError as failure:
                 raise DataError(
                     f"{path}:{line}: not JSON ({failure}); expected one object on each line"
+                ) from None
+            except RecursionError:
+                raise DataError(
+                    f"{path}:{line}: nested too deeply; expected one object on each line"
                 ) from None

@@ -1,6 +1,5 @@
 """Balance what manifest, history and certificates of a bundle count against its rows."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,7 +8,9 @@ from typing import Any
 from llm2llm.bundle import layout
 from llm2llm.bundle.checks import Problem
 from llm2llm.bundle.manifest import Manifest
+from llm2llm.bundle.objects import read_object
 from llm2llm.bundle.records import ExportedSeed
+from llm2llm.bundle.standing import nearest_kept
 from llm2llm.bundle.tallies import Tallies
 from llm2llm.ids import sha256_file
 from llm2llm.lineage.history import Entry, History, read_history
@@ -54,7 +55,7 @@ def certificates(folder: Path, manifest: Manifest) -> Iterator[Problem]:
             )
         if sha256 != manifest.certificates.get(str(entry.iteration)):
             yield Problem(name, "not the certificate that the manifest names")
-        certificate = json.loads((folder / name).read_text(encoding="utf-8"))
+        certificate = read_object(folder / name)
         told = certificate.get("counts", {})
         rows = found.of(entry.iteration)
         yield from _differences(
@@ -69,6 +70,14 @@ def certificates(folder: Path, manifest: Manifest) -> Iterator[Problem]:
         others = found.gate_versions.get(entry.iteration, set()) - {certificate.get("gate_version")}
         if others:
             yield Problem(name, f"rows were screened by {', '.join(sorted(others))}")
+        if "nearest_kept" in certificate:
+            near = nearest_kept(folder, entry.iteration)
+            if certificate["nearest_kept"] != near:
+                yield Problem(
+                    layout.KEPT,
+                    f"iteration {entry.iteration}: its rows nearest to the test set are not those"
+                    f" that {name} lists",
+                )
 
 
 def _told(entry: Entry) -> dict[str, Any]:

@@ -26,7 +26,10 @@ _CHECKS: dict[str, tuple[str, Callable[[Path, Manifest], Iterator[Problem]]]] = 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was looked at, and found; `retest` is null where no test file was given."""
+    """What was looked at, and found; `retest` is null where no test file was given.
+
+    With `retest_left_out` one was given and not compared, as the bundle itself does not hold.
+    """
 
     name: str
     version: str
@@ -37,6 +40,7 @@ class Verified:
     n_examples: int
     checks: list[Check]
     retest: Retest | None
+    retest_left_out: bool
     passed: bool
 
 
@@ -46,7 +50,7 @@ def verify(
     input_field: str | None = None,
     target_field: str | None = None,
 ) -> Verified:
-    """Run all checks of a bundle and, with a test file, the leakage gates.
+    """Run all checks of a bundle and, with a test file and if they pass, the leakage gates.
 
     Raises DataError where there is no bundle, or no test file, that could be read.
     """
@@ -54,7 +58,8 @@ def verify(
     checks = [
         run_check(name, about, check(folder, manifest)) for name, (about, check) in _CHECKS.items()
     ]
-    again = retest(folder, test, input_field, target_field) if test is not None else None
+    holds = not any(check.n_problems for check in checks)
+    again = retest(folder, test, input_field, target_field) if test is not None and holds else None
     return Verified(
         name=manifest.name,
         version=manifest.version,
@@ -65,6 +70,6 @@ def verify(
         n_examples=manifest.counts.examples,
         checks=checks,
         retest=again,
-        passed=not any(check.n_problems for check in checks)
-        and (again is None or again.n_leaks == 0),
+        retest_left_out=test is not None and not holds,
+        passed=holds and (again is None or again.n_leaks == 0),
     )

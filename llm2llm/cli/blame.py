@@ -8,6 +8,7 @@ import typer
 from llm2llm.cli.tables import block, fact, heading, print_json, table
 from llm2llm.lineage.blaming import Blame
 from llm2llm.lineage.blaming import blame as blame_seed
+from llm2llm.stage import store
 
 
 def blame(
@@ -18,7 +19,7 @@ def blame(
 
     Example: llm2llm blame ex-81d04e
     """
-    found = blame_seed(Path(), seed)
+    found = blame_seed(Path(), seed, store())
     if json_:
         print_json(found)
         return
@@ -29,6 +30,7 @@ def blame(
     print(_story(found))
     fact("prompt tokens", found.n_prompt_tokens)
     fact("completion tokens", found.n_completion_tokens)
+    fact("cost", "unknown" if found.cost is None else f"{found.cost:.6f}")
     heading("By iteration")
     table(
         ["iteration", "verdict", "answer", "requests", "kept", "rejected"],

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from llm2llm.exceptions import MachineError, ParamsError
 from llm2llm.extras import install_line
+from llm2llm.lineage.lock_files import LOCKS, lock_problem
 from llm2llm.params.base_model import BaseModelParams
 from llm2llm.params.loading import load_section
 from llm2llm.stage import PARAMS, store
@@ -21,7 +21,6 @@ from llm2llm.stage import PARAMS, store
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Fix = Annotated[bool, typer.Option("--fix", help="mend what can be mended without loss")]
 
-_LOCKS = (Path("dvc.lock"), Path("stages/dvc.lock"))
 _RWLOCK = Path(".dvc/tmp/rwlock")
 _PACKAGES = ("dvc", "torch", "transformers", "peft", "accelerate", "openai", "matplotlib")
 
@@ -83,8 +82,9 @@ def _all(root: Path) -> Iterator[Finding]:
     try:
         for problem in teacher_problems():
             yield Finding(problem, "`llm2llm validate` says what else params need", None)
-    except (ParamsError, OSError):
-        return  # `llm2llm validate` tells what is wrong with params.yaml
+    except (ParamsError, OSError) as failure:
+        first = str(failure).splitlines()[0]
+        yield Finding(first, "`llm2llm validate` names all that is wrong with it", None)
 
 
 def _notes(root: Path) -> Iterator[str]:
@@ -126,10 +126,11 @@ def examine(root: Path) -> Iterator[Finding]:
     if not (root / ".dvc").is_dir():
         yield Finding("this folder is no DVC project", "run it in the project's root", None)
         return
-    for path in _LOCKS:
-        problem = _lock_problem(root / path)
-        if problem:
-            yield Finding(f"{path}: {problem}", "`llm2llm doctor --fix` deletes it", str(path))
+    for path in LOCKS:
+        found = lock_problem(root / path)
+        if found:
+            blocks = str(path) if found.by_crash else None
+            yield Finding(f"{path}: {found.what}", found.mend, blocks)
     problem = _rwlock_problem(root / _RWLOCK)
     if problem:
         yield Finding(f"{_RWLOCK}: {problem}", "`llm2llm doctor --fix` deletes it", str(_RWLOCK))
@@ -146,22 +147,6 @@ def examine(root: Path) -> Iterator[Finding]:
             "`dvc gc --help` says what can be freed",
             None,
         )
-
-
-def _lock_problem(path: Path) -> str | None:
-    """Say why DVC cannot read its lock file, or None."""
-    if not path.exists():
-        return None
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if not text.strip():
-        return "empty, left by a crash"
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return "not YAML, cut short by a crash"
-    if not isinstance(loaded, dict) or "stages" not in loaded:
-        return "no stages in it, cut short by a crash"
-    return None
 
 
 def _rwlock_problem(path: Path) -> str | None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from llm2llm.cli.tables import block, fact, heading, print_json, table
+from llm2llm.cli.tables import block, fact, heading, print_json, printable, table
 from llm2llm.lineage.chain import Asked, Explanation, Outcome, Ruling, WrongAnswer
 from llm2llm.lineage.explaining import explain as explain_example
 from llm2llm.stage import store
@@ -33,6 +33,7 @@ def explain(
         fact("row of the raw file", found.seed.source_row)
         fact("students 0, 1, ... answered", ", ".join(found.verdicts) or "not yet")
         print(f"\nwhat was written for it: llm2llm blame {found.example_id}")
+        _bundle(found)
         return
     heading(f"Seed {found.seed.example_id} (row {found.seed.source_row} of the raw file)")
     block("input", found.seed.input)
@@ -63,6 +64,14 @@ def explain(
                 for s in found.siblings
             ],
         )
+    _bundle(found)
+
+
+def _bundle(found: Explanation) -> None:
+    if found.bundle:
+        b = found.bundle
+        named = printable(f"{b.path}, {b.name} {b.version}, manifest {b.manifest_sha256[:12]}")
+        print(f"\nBundle: {named}")
 
 
 def _title(found: Explanation) -> str:

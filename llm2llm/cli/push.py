@@ -63,7 +63,7 @@ def push(
 
     if not _REPO.fullmatch(repo):
         raise ParamsError(f"--repo: found {repo!r}, expected OWNER/NAME as on the Hub")
-    target = Target(os.environ.get("HF_ENDPOINT", _ENDPOINT).rstrip("/"), repo, branch)
+    target = Target((os.environ.get("HF_ENDPOINT") or _ENDPOINT).rstrip("/"), repo, branch)
     # Before the bundle is read, which may take a minute.
     hub = None if dry_run else Hub(target, _token())
     with opened(bundle) as folder:
@@ -146,6 +146,12 @@ def _show(
     elif found is not None:
         fact("makes", "this repository, which is not there yet")
     heading("What those you let in will see" if is_private else "What everybody will see")
+    of_people = [
+        [shown.edited, "examples that people edited"],
+        [shown.before, "examples as they were before people edited or rejected them"],
+        [shown.notes, "notes of reviewers"],
+        [len(shown.withdrawals), "reasons of withdrawals"],
+    ]
     table(
         ["texts", "of"],
         [
@@ -155,8 +161,12 @@ def _show(
             [shown.requests, "requests to the teacher"],
             [shown.responses, "raw answers of the teacher"],
             [shown.rejected, "candidates that screening rejected"],
+            *(row for row in of_people if row[0]),
         ],
     )
+    fact("names of reviewers", ", ".join(shown.reviewers) or None)
+    for reason in dict.fromkeys(shown.withdrawals):
+        fact("reason of a withdrawal", reason)
     fact("params and task file", "whole, as params.json")
     fact("address of a teacher in them", shown.teacher_address)
     heading("What you declare of it")

@@ -38,13 +38,14 @@ def verify(
     """
     # Here, since all of this would make every other command start later.
     from llm2llm.bundle.archive import opened
+    from llm2llm.bundle.checks import for_receivers
     from llm2llm.bundle.verifying import verify as verify_bundle
 
     try:
         with opened(bundle) as folder:
             found = verify_bundle(folder, test, input_field, target_field)
     except (Llm2llmError, OSError) as failure:
-        print(f"error: {failure}", file=sys.stderr)
+        print(f"error: {for_receivers(failure)}", file=sys.stderr)
         raise typer.Exit(_COULD_NOT_CHECK) from None
     if json_:
         print_json(found)
@@ -72,6 +73,8 @@ def _show(found: "Verified") -> None:
         table(["file", "problem"], [[each.file, each.problem] for each in check.problems])
     if found.retest is not None:
         _show_retest(found.retest)
+    elif found.retest_left_out:
+        print("\nyour test file was not compared, as the bundle does not hold")
     print("\nall of it holds" if found.passed else "\nnot as it should be: do not use it")
 
 

@@ -1,4 +1,4 @@
-"""Read a bundle back before it is released, and stop if a test item or a key is in it."""
+"""Read a bundle back before it is released, and stop if what must not leave is in it."""
 
 import json
 from collections.abc import Iterator
@@ -10,14 +10,22 @@ from llm2llm.bundle.layout import ALL_TABLES, DATASET, FORMS, MANIFEST
 from llm2llm.exceptions import CountError, DataError, LeakageCheckError
 from llm2llm.exporting.protected import SeedTexts, TestTexts
 from llm2llm.exporting.secrets import Secrets
+from llm2llm.exporting.withdrawn import WithdrawnTexts
 from llm2llm.records.examples import Example
 from llm2llm.streaming import RecordFile
 
 
 def check_bundle(
-    folder: Path, test: TestTexts, private: SeedTexts | None, secrets: Secrets
+    folder: Path,
+    test: TestTexts,
+    private: SeedTexts | None,
+    withdrawn: WithdrawnTexts,
+    secrets: Secrets,
 ) -> None:
-    """Raise LeakageCheckError where a test item, a private seed or a key stands in any file.
+    """Raise LeakageCheckError where a test item, private seed or withdrawn text is in any file.
+
+    DataError where a key is. Of withdrawn texts only those are looked for that are long enough to
+    stand in nothing else by chance.
 
     The forms are compared with the dataset line by line instead, as they hold nothing else.
     """
@@ -46,6 +54,12 @@ def check_bundle(
                     f"{name}, {where}: private seed {seed} stands in it; nothing is exported. A"
                     " text of your own in params.yaml or the task file is yours to change; else"
                     " report this as a fault of llm2llm"
+                )
+            if withdrawn.inside(text):
+                raise LeakageCheckError(
+                    f"{name}, {where}: a withdrawn text stands in it; nothing is exported. A text"
+                    " of your own in params.yaml, the task file or a review is yours to change;"
+                    " else report this as a fault of llm2llm"
                 )
             secret = secrets.found_in(text)
             if secret is not None:

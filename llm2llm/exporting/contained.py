@@ -59,10 +59,14 @@ class ContainedTexts:
 
     def find(self, text: str) -> int | None:
         """Find the place of a text that this one is or holds; -1 for one of `inside_only`."""
+        return next(self.find_all(text), None)
+
+    def find_all(self, text: str) -> Iterator[int]:
+        """Give the places of all texts that this one is or holds, some of them repeatedly."""
         for reading in _readings(text):
             for key in keys(reading):
                 if key in self._whole:
-                    return self._whole[key]
+                    yield self._whole[key]
                 pieces = [
                     key[start : start + _PIECE] for start in range(0, len(key) - _PIECE + 1, _STEP)
                 ]
@@ -71,8 +75,7 @@ class ContainedTexts:
                 for piece in pieces:
                     for wanted, place in self._pieces.get(piece, ()):
                         if wanted in key:
-                            return place
-        return None
+                            yield place
 
 
 def _readings(text: str) -> Iterator[str]:

@@ -28,11 +28,12 @@ def handed_on(
 ) -> Iterator[Example]:
     """Give the examples that are handed on, in their order; others are added to `left_out`.
 
-    What is `withdrawn`, or rejected in `review`, is counted there, and is no leak any more; an
-    edited example is looked at, and given, as it was edited. Seeds that are or hold a test
-    item are left out. With `private` seeds all seeds are left out, unlisted, and listed augmented
-    examples that hold one; errors are withheld. Raises LeakageCheckError if an augmented example is
-    or holds a test item: screening should have stopped it.
+    What is `withdrawn`, or rejected in `review`, is counted there, and is no leak any more; errors
+    that tell a withdrawn text are withheld. An edited example is looked at, and given, as it was
+    edited. Seeds that are or hold a test item are left out. With `private` seeds all seeds are left
+    out, unlisted, and listed augmented examples that hold one; errors are withheld. Raises
+    LeakageCheckError if an augmented example is or holds a test item: screening should have stopped
+    it.
     """
     for example in examples:
         # A private seed is not handed on anyway, and counted so.
@@ -54,7 +55,7 @@ def handed_on(
             left_out.append(LeftOut(example.example_id, item))
             continue
         if private is None:
-            told = test.told_by(example.error)
+            told = test.told_by(example.error) or withdrawn.texts.told_by(example.error)
             yield replace(example, error=None) if told else example
             continue
         if example.origin == "seed":

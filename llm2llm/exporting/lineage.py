@@ -91,6 +91,7 @@ def _is_withdrawn(row: Rejected, name: str | None, withdrawn: Withdrawn) -> bool
         or row.seed_id in withdrawn.seeds
         or row.request_id in withdrawn.requests
         or row.reference_id in withdrawn.examples
+        or withdrawn.texts.told_by(row.input, row.target, row.reason)
     )
     if gone:
         withdrawn.requests.add(row.request_id)
@@ -103,7 +104,9 @@ def errors(rows: Iterable[SeedError], checkpoint: str, how: Withholding) -> Iter
     """Give each error, without the student's words where they could tell what must stay."""
     for row in rows:
         told = row.seed_id in how.test_seeds or how.test.told_by(row.text, row.answer)
-        withheld = how.reason(told=told, gone=row.seed_id in how.withdrawn.seeds)
+        texts = how.withdrawn.texts
+        gone = row.seed_id in how.withdrawn.seeds or texts.told_by(row.text, row.answer)
+        withheld = how.reason(told=told, gone=gone)
         yield ExportedError(
             seed_id=row.seed_id,
             iteration=row.iteration,
@@ -121,7 +124,10 @@ def errors(rows: Iterable[SeedError], checkpoint: str, how: Withholding) -> Iter
 
 
 def requests(rows: Iterable[Response], how: Withholding) -> Iterator[ExportedRequest]:
-    """Give what was sent; a request to solve a withheld candidate is withheld too."""
+    """Give what was sent; a request to solve a withheld candidate is withheld too.
+
+    So is one that shows a withdrawn text, such as that of an example that its seed gave earlier.
+    """
     for row in rows:
         told = (
             row.seed_id in how.test_seeds or row.about in how.leaks or how.test.told_by(row.request)
@@ -130,6 +136,7 @@ def requests(rows: Iterable[Response], how: Withholding) -> Iterator[ExportedReq
             row.seed_id in how.withdrawn.seeds
             or row.prompt_sha256 in how.withdrawn.prompts
             or row.about in how.withdrawn.requests
+            or how.withdrawn.texts.in_request(row.request)
         )
         withheld = how.reason(told=told, gone=gone)
         yield ExportedRequest(
@@ -160,6 +167,7 @@ def responses(rows: Iterable[Response], how: Withholding) -> Iterator[ExportedRe
             row.seed_id in how.withdrawn.seeds
             or row.request_id in how.withdrawn.requests
             or row.about in how.withdrawn.requests
+            or how.withdrawn.texts.told_by(row.text, row.failure)
         )
         withheld = None if bare else how.reason(told=told, gone=gone)
         yield ExportedResponse(

@@ -91,7 +91,8 @@ class _Writing:
         told = self._facts()
         write_json(self._folder / layout.CROISSANT, croissant(told, files))
         write_text(self._folder / layout.CARD, card(told))
-        check_bundle(self._folder, self._test, self._private, Secrets(self._release.secrets))
+        secrets = Secrets(self._release.secrets)
+        check_bundle(self._folder, self._test, self._private, self._withdrawn.texts, secrets)
         for name in (layout.CROISSANT, layout.CARD):
             files[name] = self._file(name)
         write_json(self._folder / layout.MANIFEST, self._manifest(files))
@@ -112,6 +113,9 @@ class _Writing:
                 gone.note_near(self._rows(i, "screened/kept", Kept))
             if gone.needs_answers:
                 gone.note_answers(self._rows(i, "responses", Response))
+        if gone.entries or "sets" in self._release.params:
+            rejected = (row for i in self._iterations for row in self._rejected(i))
+            gone.note_texts(self._set, rejected)
         handed = handed_on(
             self._set(), self._test, self._private, self._left_out, gone, self._review
         )
@@ -139,7 +143,7 @@ class _Writing:
         # Rejections first: they tell which requests lead to what must stay.
         self._write(
             layout.REJECTED,
-            lambda i: lineage.rejections(i, self._rows(i, "screened/rejected", Rejected), how),
+            lambda i: lineage.rejections(i, self._rejected(i), how),
         )
         self._write(
             layout.ERRORS,
@@ -176,7 +180,8 @@ class _Writing:
     def _decisions(self, how: lineage.Withholding) -> Iterator[ExportedDecision]:
         for example, row in self._review.rows():
             told = self._test.told_by(example.input, example.target)
-            withheld = None if row.input is None else how.reason(told=told, gone=False)
+            gone = self._withdrawn.texts.told_by(example.input, example.target)
+            withheld = None if row.input is None else how.reason(told=told, gone=gone)
             yield replace(row, input=None, target=None, withheld=withheld) if withheld else row
 
     def _seed(self, state: SeedState, missing: set[str]) -> ExportedSeed:
@@ -204,6 +209,9 @@ class _Writing:
 
     def _rows(self, iteration: int, name: str, record: type[Record]) -> RecordFile[Record]:
         return RecordFile(self._earlier(iteration, f"{name}.parquet"), record)
+
+    def _rejected(self, iteration: int) -> RecordFile[Rejected]:
+        return self._rows(iteration, "screened/rejected", Rejected)
 
     def _earlier(self, iteration: int, name: str) -> Path:
         """Find a file of an earlier iteration, once its bytes are those of history.json."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from llm2llm.lineage.finding import content_id, find_seed
+from llm2llm.lineage.paying import costs
 from llm2llm.lineage.run import Run, open_run, rows
 from llm2llm.records.predictions import Prediction
 from llm2llm.records.responses import Response
@@ -57,7 +58,8 @@ class Blame:
 
     `fixed` says that the newest student gets it right; `fixed_in` and `broke_in` list the
     iterations whose student was right after a wrong one, and wrong after a right one. Token
-    counts are null where the teacher reported none.
+    counts are null where the teacher reported none, `cost` where the ledger lacks the cost of any
+    of the requests.
     """
 
     seed: SplitRow
@@ -69,11 +71,15 @@ class Blame:
     n_rejected: int
     n_prompt_tokens: int | None
     n_completion_tokens: int | None
+    cost: float | None
     iterations: list[SeedIteration]
 
 
-def blame(root: Path, given: str) -> Blame:
-    """Tell the story of the seed whose id is, or starts with, `given`."""
+def blame(root: Path, given: str, store: Path | None = None) -> Blame:
+    """Tell the story of the seed whose id is, or starts with, `given`.
+
+    What it cost is in the ledger of `store` alone.
+    """
     run = open_run(root)
     seed = find_seed(run, given)
     iterations = [
@@ -96,8 +102,17 @@ def blame(root: Path, given: str) -> Blame:
         n_rejected=len(descendants) - n_kept,
         n_prompt_tokens=_total([request.n_prompt_tokens for request in requests]),
         n_completion_tokens=_total([request.n_completion_tokens for request in requests]),
+        cost=_cost(store, [request.request_id for request in requests]),
         iterations=iterations,
     )
+
+
+def _cost(store: Path | None, request_ids: list[str]) -> float | None:
+    """Sum what the requests cost; what is known of some only would pass for all of it."""
+    if store is None:
+        return None
+    known = [cost for cost in costs(store, request_ids).values() if cost is not None]
+    return sum(known, 0.0) if len(known) == len(set(request_ids)) else None
 
 
 def _iteration(run: Run, iteration: int, seed_id: str) -> SeedIteration:

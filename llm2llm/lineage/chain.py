@@ -98,13 +98,24 @@ class Ruling:
 
 
 @dataclass(frozen=True, slots=True)
+class Bundle:
+    """The release bundle, which name, version and manifest tell from every other."""
+
+    path: str
+    name: str | None
+    version: str | None
+    manifest_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """The whole chain behind one example.
 
     `kind` is seed, augmented or rejected. For a seed `verdicts` lists what each student so far
     made of it and the parts below are null; else they are set and `verdicts` is empty. What
     stands in no hashed file, since it may differ between equal runs, is `paid` and `recorded`: null
-    and empty where ledger or dvc.lock are not there. `review` is null where nobody decided.
+    and empty where ledger or dvc.lock are not there. `review` is null where nobody decided,
+    `bundle` where the example, or what an edit made of it, is in none.
     """
 
     kind: str
@@ -122,3 +133,4 @@ class Explanation:
     paid: Paid | None = None
     recorded: tuple[Recorded, ...] = ()
     review: Ruling | None = None
+    bundle: Bundle | None = None

@@ -8,6 +8,7 @@ from typing import Any
 from llm2llm.exceptions import DataError
 from llm2llm.exclusions import WITHDRAWN
 from llm2llm.files import read_json
+from llm2llm.lineage.bundled import bundle_of
 from llm2llm.lineage.chain import (
     Asked,
     Explanation,
@@ -25,6 +26,7 @@ from llm2llm.lineage.finding import (
     parent_of_edit,
 )
 from llm2llm.lineage.locked import Locked
+from llm2llm.lineage.paying import entries
 from llm2llm.lineage.ruling import exported, holds, ruling
 from llm2llm.lineage.run import Run, open_run, rows
 from llm2llm.records.decisions import DECISIONS
@@ -51,6 +53,8 @@ def explain(root: Path, given: str, store: Path | None = None) -> Explanation:
     decision = decisions.get(found.example_id)
     if decision is not None and found.kind == "augmented":
         found = replace(found, review=ruling(run, decision))
+    if found.exported or (found.review and found.review.edit_exported):
+        found = replace(found, bundle=bundle_of(run))
     if store is None or found.request is None or found.wrong_answer is None:
         return found
     recorded = _recorded(root, found.wrong_answer.iteration)
@@ -58,14 +62,7 @@ def explain(root: Path, given: str, store: Path | None = None) -> Explanation:
 
 
 def _paid(store: Path, request_id: str) -> Paid | None:
-    path = store / "ledger.sqlite"
-    if not path.is_file():
-        return None
-    from llm2llm.ledger.database import find
-    from llm2llm.ledger.reading import reading
-
-    with reading(path) as connection:
-        entry = find(connection, [request_id]).get(request_id)
+    entry = entries(store, [request_id]).get(request_id)
     if entry is None:
         return None
     return Paid(entry.created, entry.cost, entry.latency_s, entry.n_attempts)

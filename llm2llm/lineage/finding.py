@@ -42,6 +42,7 @@ def find_example(run: Run, given: str) -> HeldExample | RejectedCandidate:
     were rejected first. Raises DataError where nothing or more than one thing fits.
     """
     number = newest_set(run)
+    given = cleaned(given)
     if given.startswith("rq-"):
         given = _of_request(run, number, given)
     held = _places_like(run.examples(number), given)
@@ -66,6 +67,7 @@ def parent_of_edit(run: Run, given: str, parents: Mapping[str, str]) -> str | No
 
     Raises DataError where it is the start of an edit's id and of another one.
     """
+    given = cleaned(given)
     edited = [name for name in parents if _fits(name, given)]
     if not edited:
         return None
@@ -77,6 +79,7 @@ def parent_of_edit(run: Run, given: str, parents: Mapping[str, str]) -> str | No
 
 def find_seed(run: Run, given: str) -> SplitRow:
     """Find the seed that `given` names; raises DataError where nothing or more than one fits."""
+    given = cleaned(given)
     path = run.split("seed")
     ids = columns(path, SplitRow, "example_id").column(0).to_pylist()
     name = only(given, [each for each in ids if _fits(each, given)])
@@ -90,6 +93,11 @@ def find_seed(run: Run, given: str) -> SplitRow:
             " seed"
         )
     raise DataError(f"{given}: no seed has this id; {nearest(given, ids)}")
+
+
+def cleaned(given: str) -> str:
+    """Write an id as ids are written: in small letters, without spaces around it."""
+    return given.strip().lower()
 
 
 def newest_set(run: Run) -> int:

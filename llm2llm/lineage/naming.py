@@ -6,27 +6,32 @@ from pathlib import Path
 from llm2llm.exceptions import DataError
 from llm2llm.lineage.finding import (
     RejectedCandidate,
+    cleaned,
     find_example,
     find_seed,
     nearest,
     newest_set,
     only,
+    parent_of_edit,
 )
 from llm2llm.lineage.run import Run, columns, open_run
 from llm2llm.params.exclude import Exclusion
+from llm2llm.records.decisions import DECISIONS
 from llm2llm.records.examples import Example
 from llm2llm.records.split import SplitRow
+from llm2llm.reviewing.decisions import parents, read_decisions
 
 
 def resolve(root: Path, given: Iterable[tuple[str, str, float | None]]) -> list[Exclusion]:
     """Name in full what kinds and starts of ids mean; raises DataError where one means nothing.
 
-    The reason is left empty.
+    What is named more than once is listed once. The reason is left empty.
     """
     run = open_run(root)
+    whole = dict.fromkeys((kind, _whole(run, kind, name), above) for kind, name, above in given)
     return [
-        Exclusion.model_validate({kind: _whole(run, kind, name), "above": above, "reason": ""})
-        for kind, name, above in given
+        Exclusion.model_validate({kind: name, "above": above, "reason": ""})
+        for kind, name, above in whole
     ]
 
 
@@ -35,6 +40,8 @@ def _whole(run: Run, kind: str, given: str) -> str:
         return find_seed(run, given).example_id
     if kind == "example":
         return _example(run, given)
+    if kind != "teacher":
+        given = cleaned(given)
     if kind == "test_item":
         ids = columns(run.split("test"), SplitRow, "example_id").column(0).to_pylist()
         start = "ex-" + given.removeprefix("ex-")
@@ -50,7 +57,8 @@ def _whole(run: Run, kind: str, given: str) -> str:
 
 
 def _example(run: Run, given: str) -> str:
-    found = find_example(run, given)
+    decisions = read_decisions(run.root / DECISIONS)
+    found = find_example(run, parent_of_edit(run, given, parents(decisions)) or given)
     if isinstance(found, RejectedCandidate):
         raise DataError(
             f"{found.candidate_id}: a rejected candidate, in no set: nothing is to be withdrawn;"

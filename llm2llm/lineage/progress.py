@@ -7,6 +7,7 @@ from typing import Any
 
 from llm2llm.files import read_json
 from llm2llm.lineage.history import Tokens, read_history
+from llm2llm.lineage.lock_files import LOCKS, lock_problem
 from llm2llm.lineage.locked import Locked
 from llm2llm.lineage.run import Run, columns, count, open_run
 from llm2llm.lineage.running import Running, running
@@ -127,8 +128,14 @@ def status(root: Path, store: Path) -> Status:
         cost=sum(cost or 0.0 for cost in costs) if costs and None not in costs else None,
         compared=bool(locked),
         running=running(root, store),
-        next_command="llm2llm explain EXAMPLE" if finished else "dvc --wait-for-lock repro",
+        next_command=_next_command(root, finished),
     )
+
+
+def _next_command(root: Path, finished: bool) -> str:
+    if any(lock_problem(root / path) for path in LOCKS):
+        return "llm2llm doctor"  # DVC would stop at the file
+    return "llm2llm explain EXAMPLE" if finished else "dvc --wait-for-lock repro"
 
 
 def undone_from(found: Status, first_set: int) -> Status:

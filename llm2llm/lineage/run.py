@@ -67,7 +67,7 @@ def scan(path: Path, record: type[Any]) -> "pl.LazyFrame":
     import polars as pl
 
     _look_at(path, record)
-    return pl.scan_parquet(path)
+    return pl.scan_parquet(path, glob=False)
 
 
 def columns(path: Path, record: type[Any], *names: str) -> "pa.Table":

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llm2llm.bundle.layout import REVIEW
+from llm2llm.bundle.records import ExportedDecision
 from llm2llm.files import read_json
 from llm2llm.ids import sha256_file
 from llm2llm.lineage.finding import newest_set
@@ -243,13 +245,19 @@ def _students(run: Run, first: int | None) -> list[Trained]:
 
 
 def _bundles(run: Run, ids: Any) -> list[Bundle]:
+    """List the bundle if it holds any: in its dataset or, edited or rejected, in its review."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     manifest = run.exported().parent / "manifest.json"
     if not manifest.exists() or not run.exported().exists():
         return []
-    held = columns(run.exported(), Example, "example_id").column(0)
-    n_held = _n(pc.is_in(held, value_set=ids.combine_chunks()))
+    chunks = columns(run.exported(), Example, "example_id").column(0).chunks
+    review = manifest.parent / REVIEW
+    if review.exists():
+        chunks = [*chunks, *columns(review, ExportedDecision, "example_id").column(0).chunks]
+    held = pa.chunked_array(chunks, pa.string()).combine_chunks()
+    n_held = _n(pc.is_in(ids, value_set=held))
     if not n_held:
         return []
     told = read_json(manifest)
