@@ -40,7 +40,9 @@ def at_home(student: Path, base: Path) -> tuple[list[list[int]], list[list[int]]
     answers = []
     for prompt in prompts:
         ids = torch.tensor([prompt])
-        made = model.generate(ids, max_new_tokens=12, do_sample=False, pad_token_id=0)
+        made = model.generate(
+            ids, max_new_tokens=12, do_sample=False, pad_token_id=0, eos_token_id=2
+        )
         answers.append(made[0, len(prompt) :].tolist())
     return prompts, answers
 
