@@ -22,6 +22,7 @@ from llm2llm.student.base import describe_outside, write_base
 from llm2llm.student.classes import labeled, labels_of
 from llm2llm.student.collating import class_collator
 from llm2llm.student.formatting import Template
+from llm2llm.student.pretrained import context_of
 from llm2llm.student.training import train_student
 from llm2llm.student.training_facts import Training
 from llm2llm.tasks.sections import AnswerFormat, StudentFormat
@@ -56,7 +57,7 @@ def accuracy(student: Path, rows: list[tuple[str, str]], training: Training) -> 
     model = AutoModelForSequenceClassification.from_pretrained(student).eval()
     encoded = labeled(Template(training.student_format, tokenizer), rows, training.answer_format)
     encoded.sort(key=lambda row: len(row.input_ids))
-    collate = class_collator(tokenizer.pad_token_id)
+    collate = class_collator(tokenizer.pad_token_id, context_of(model))
     n_right = 0
     with torch.no_grad():
         for start in range(0, len(encoded), 64):

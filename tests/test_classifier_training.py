@@ -100,7 +100,7 @@ def test_an_update_weighs_every_row_the_same(encoder: Path) -> None:
         LABELED[:5],
         a_classifier(encoder).answer_format,
     )
-    collate = class_collator(tokenizer.pad_token_id)
+    collate = class_collator(tokenizer.pad_token_id, None)
 
     def loss(part: list[Labeled]):
         batch = collate([part])

@@ -95,7 +95,7 @@ def _make(
             model,
             Run(
                 rows=used.rows,
-                collate=class_collator(loaded.tokenizer.pad_token_id)
+                collate=class_collator(loaded.tokenizer.pad_token_id, context)
                 if classifies
                 else causal_collator(model),
                 loss=class_loss if classifies else None,

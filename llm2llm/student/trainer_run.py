@@ -4,6 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from llm2llm.student.collating import Collate
 from llm2llm.student.compute import importing
 from llm2llm.student.early_stopping import Watch, Watched
 from llm2llm.student.halves import Halves
+from llm2llm.student.linear import linear_by_onednn
 from llm2llm.student.losses import curve, folded, updates_per_point
 from llm2llm.student.pace import Progress
 from llm2llm.student.processes.place import Place
@@ -111,7 +113,11 @@ def train(model: Any, run: Run) -> Trained:
         # A process has one GPU; the Trainer would deal micro-batches out to all that it sees.
         arguments._n_gpu = 1
     watch = Watch(model, run.watched, run.collate, run.loss, run.place) if run.watched else None
-    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    in_fp32_on_cpu = run.device == "cpu" and not run.bf16
+    with (
+        ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        linear_by_onednn(model) if in_fp32_on_cpu else nullcontext(),
+    ):
         trainer = _trainer_class(model, run, pool)(
             model=model,
             args=arguments,

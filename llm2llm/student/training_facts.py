@@ -29,6 +29,7 @@ _SOURCES = (
     "student/early_stopping.py",
     "student/formatting.py",
     "student/halves.py",
+    "student/linear.py",
     "student/losses.py",
     "student/making.py",
     "student/pretrained.py",
