@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm2llm.leakage.gate import Match
-from llm2llm.leakage.normalize import words
+from llm2llm.leakage.normalize import spaced
 from llm2llm.leakage.rouge import RougeIndex
 
 
@@ -38,7 +38,7 @@ def find_duplicates(
     repeat something is no reference for later ones, so that duplicates do not chain.
     """
     references = [*examples, *candidates]
-    queries = [words(item.input) for item in candidates]
+    queries = [spaced(item.input) for item in candidates]
     close = _close(queries, references, cut)
     allowed = [True] * len(examples) + [False] * len(candidates)
     known = {item.example_id for item in examples}
@@ -56,7 +56,7 @@ def find_duplicates(
             known.add(candidate.example_id)
     kept = [place for place, nearest in enumerate(found) if nearest is None]
     others = [reference for reference, is_in in zip(references, allowed, strict=True) if is_in]
-    index = RougeIndex(words(item.input) for item in others)
+    index = RougeIndex(spaced(item.input) for item in others)
     before = range(len(examples), len(others))
     matches = index.nearest([queries[place] for place in kept], 0, before=before)
     for place, match in zip(kept, matches, strict=True):
@@ -69,11 +69,11 @@ def find_duplicates(
 
 
 def _close(
-    queries: Sequence[Sequence[str]], references: Sequence[Item], cut: float
+    queries: Sequence[str], references: Sequence[Item], cut: float
 ) -> defaultdict[int, list[Match]]:
     """Gather for each candidate, by place, all that it exceeds the cut with, itself included."""
     close: defaultdict[int, list[Match]] = defaultdict(list)
-    index = RougeIndex(words(item.input) for item in references)
+    index = RougeIndex(spaced(item.input) for item in references)
     for query, reference, score in index.pairs(queries, 0, cut):
         if score > cut:
             close[query].append(Match(reference, score))

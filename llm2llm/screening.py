@@ -13,7 +13,7 @@ from llm2llm.leakage.certificate import Outcome, certify, duplicate_cut, nearest
 from llm2llm.leakage.encoder import Encode
 from llm2llm.leakage.gate import Near, Text
 from llm2llm.leakage.gates import REASONS, LeakageGates, build_gates
-from llm2llm.leakage.normalize import words
+from llm2llm.leakage.normalize import spaced
 from llm2llm.leakage.planted import check_planted
 from llm2llm.leakage.rouge import RougeIndex
 from llm2llm.params.dedupe_against_test import DedupeParams
@@ -221,8 +221,8 @@ def _check_for_duplicates(rows: Sequence[_Row], examples: Sequence[Example], cut
 
 
 def _kept(rows: Sequence[_Row], test: Sequence[SplitRow], version: str) -> list[Kept]:
-    index = RougeIndex([words(row.input) for row in test])
-    matches = index.nearest([words(row.item().input) for row in rows], 0)
+    index = RougeIndex(spaced(row.input) for row in test)
+    matches = index.nearest([spaced(row.item().input) for row in rows], 0)
     kept = []
     for row, match in zip(rows, matches, strict=True):
         assert row.candidate is not None and row.nearest_train is not None

@@ -21,6 +21,11 @@ CUTS = st.one_of(st.sampled_from([0.5, 2 / 3, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1
 Pairs = list[tuple[int, int, float]]
 
 
+def lines(texts: list[list[str]]) -> list[str]:
+    """Write texts as an index takes them, their words parted by spaces."""
+    return [" ".join(text) for text in texts]
+
+
 @contextmanager
 def at_no_cost() -> Iterator[list[RareWords]]:
     """Make lists of rare words cost nothing, so that they are always used; collect them."""
@@ -85,7 +90,7 @@ def test_no_pair_of_short_texts_is_lost(
 ) -> None:
     """Texts of few words, often repeated, empty references too: what all pairs score is found."""
     with at_no_cost():
-        found = sorted(RougeIndex(references).pairs(queries, extra, cut))
+        found = sorted(RougeIndex(lines(references)).pairs(lines(queries), extra, cut))
     assert found == all_pairs(queries, references, extra, cut)
 
 
@@ -100,7 +105,7 @@ def test_no_near_copy_is_lost(number: int, cut: float, extra: int) -> None:
     references = texts_of(draw, 120)
     queries = [edited(draw, text) for text in draw.sample(references, 80)]
     with at_no_cost() as made:
-        found = sorted(RougeIndex(references).pairs(queries, extra, cut))
+        found = sorted(RougeIndex(lines(references)).pairs(lines(queries), extra, cut))
     assert made
     assert found == all_pairs(queries, references, extra, cut)
 
@@ -117,7 +122,7 @@ def test_parts_change_nothing() -> None:
             for name in names:
                 patch.setattr(f"llm2llm.leakage.rare_words.{name}", 2)
             patch.setattr("llm2llm.leakage.joining._GATHERED", 1)
-            assert sorted(RougeIndex(references).pairs(queries, 1, 0.7)) == expected
+            assert sorted(RougeIndex(lines(references)).pairs(lines(queries), 1, 0.7)) == expected
         assert made
 
 
@@ -127,24 +132,24 @@ def test_long_texts_are_told_by_many_planes() -> None:
     references = [[f"w{draw.randrange(900)}" for _ in range(700)] for _ in range(30)]
     queries = [edited(draw, text) for text in references]
     with at_no_cost() as made:
-        found = sorted(RougeIndex(references).pairs(queries, 0, 0.6))
+        found = sorted(RougeIndex(lines(references)).pairs(lines(queries), 0, 0.6))
     assert found == all_pairs(queries, references, 0, 0.6)
     assert len(made[0].windows) > 4
 
 
 def test_the_lowest_cuts_are_compared_with_all() -> None:
     """A cut of zero means no limit, and the least above it none that a number could hold."""
-    references = [["a", "b"], ["c"]]
+    references = ["a b", "c"]
     for cut in (0.0, 1e-300):
         with at_no_cost():
-            found = sorted(RougeIndex(references).pairs([["a", "x"]], 0, cut))
+            found = sorted(RougeIndex(references).pairs(["a x"], 0, cut))
         assert found == [(0, 0, 0.5)]
 
 
 def test_few_texts_pay_for_no_list() -> None:
     """Hundreds of rows are compared with all; a list is made once that has cost as much."""
     draw = Random(5)
-    references = [[f"w{draw.randrange(5000)}" for _ in range(30)] for _ in range(400)]
+    references = [" ".join(f"w{draw.randrange(5000)}" for _ in range(30)) for _ in range(400)]
     index = RougeIndex(references)
     expected = list(index.pairs(references, 0, 0.85))
     assert not index._join._listed

@@ -81,7 +81,7 @@ def show(
 ) -> None:
     """Print the row of one way."""
     print(
-        f"{way:11} {found['cpu_s']:10,.1f} {found['cpu_s'] / ours:11,.1f} x {n:7,}"
+        f"{way:11} {found['cpu_s']:10,.2f} {found['cpu_s'] / ours:11,.2f} x {n:7,}"
         f" {found['peak_mb']:7,.0f} {len(near & flagged):7,} of {len(near):6,}"
         f" {len(flagged - near):9,}",
         flush=True,

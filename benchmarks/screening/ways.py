@@ -51,13 +51,15 @@ def blocks(folder: Path, n: int | None, size: int) -> Iterator[list[tuple[int, s
 
 def llm2llm(folder: Path, cut: float, n: int | None) -> dict:
     """Join as the gates do, with plain ROUGE-L F."""
+    import pyarrow.compute  # noqa: F401 - which numbering many texts imports
+
     from llm2llm.leakage.rouge import RougeIndex
 
     Clock.begin()
-    index = RougeIndex(line.split() for line in lines(folder / "references.txt"))
+    index = RougeIndex(lines(folder / "references.txt"))
     found = []
     for block in blocks(folder, n, _BLOCK):
-        queries = (line.split() for _, line in block)
+        queries = [line for _, line in block]
         found += [[block[q][0], r] for q, r, _ in index.pairs(queries, 0, cut)]
     return {"pairs": found}
 
@@ -122,14 +124,14 @@ def datasketch(folder: Path, cut: float, n: int | None) -> dict:
 
 
 def rensa(folder: Path, cut: float, n: int | None) -> dict:
-    """Do the same in Rust."""
+    """Do the same in Rust, one text at a time: its calls for many texts take longer."""
     from rensa import RMinHash, RMinHashLSH
 
     Clock.begin()
 
     def hashed(line: str) -> RMinHash:
         made = RMinHash(num_perm=_PERMUTATIONS, seed=42)
-        made.update(list(set(line.split())))
+        made.update(line.split())
         return made
 
     index = RMinHashLSH(threshold=_jaccard(cut), num_perm=_PERMUTATIONS, num_bands=16)

@@ -11,7 +11,7 @@ from llm2llm.leakage.certificate import N_NEAREST, Outcome, certify
 from llm2llm.leakage.encoder import Encode
 from llm2llm.leakage.gate import Text
 from llm2llm.leakage.gates import REASONS, Flag, LeakageGates, build_gates
-from llm2llm.leakage.normalize import words
+from llm2llm.leakage.normalize import spaced
 from llm2llm.leakage.planted import Recall, check_planted
 from llm2llm.leakage.rouge import RougeGate, RougeIndex
 from llm2llm.leakage.sources import SourceRow
@@ -57,7 +57,7 @@ class Checker:
         index = (
             wordings[0].index
             if wordings and isinstance(wordings[0], RougeGate)
-            else RougeIndex(words(row.input) for row in test)
+            else RougeIndex(spaced(row.input) for row in test)
         )
         recall = check_planted(gates, test, params.n_planted)
         return cls(gates, recall, test, index, policy, params)
@@ -114,7 +114,7 @@ class Checker:
         )
 
     def _remember(self, kept: Sequence[SourceRow]) -> None:
-        matches = self.index.nearest([words(row.text) for row in kept], 0, _NEAR)
+        matches = self.index.nearest([spaced(row.text) for row in kept], 0, _NEAR)
         found = [
             (-match.score, row.number, match.reference)
             for row, match in zip(kept, matches, strict=True)

@@ -20,7 +20,7 @@ from llm2llm.leakage.signatures import (
 
 # What is measured of each way, where comparing one plane of a pair among all costs 1.
 _WORD_COSTS = 350.0  # to look up a rare word of a query, or to list one of a reference
-_LISTED_COSTS = 4.0  # to compare a text that a word is listed for, as much dearer than one of all
+_LISTED_COSTS = 7.0  # to compare a text that a word is listed for, as much dearer than one of all
 _GATHERED = 1 << 16  # pairs compared at a time
 
 
@@ -52,7 +52,9 @@ class Join:
                 else chain.from_iterable(listed.close(queries, some) for some in found)
             )
             for left, right in _gathered(pairs):
-                yield from compare_each(queries, self._references, left, right, reach)
+                close = list(compare_each(queries, self._references, left, right, reach))
+                if close:
+                    yield _each_once(*_in_one(close))
 
     def _list(self, reach: Reach, cost: float) -> RareWords | None:
         """Return the list of rare words for a cut; None as long as it does not pay."""
@@ -90,6 +92,11 @@ def _gathered(pairs: Iterable[tuple[Numbers, Numbers]]) -> Iterator[tuple[Number
             waiting, n_waiting = [], 0
     if waiting:
         yield _in_one(waiting)
+
+
+def _each_once(left: Numbers, right: Numbers) -> tuple[Numbers, Numbers]:
+    n = int(right.max()) + 1
+    return np.divmod(np.unique(left * n + right), n)
 
 
 def _in_one(parts: list[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:

@@ -57,6 +57,11 @@ def _fold_character(character: str) -> str:
 
 
 _FOLDING = _Folding()
+# Without a number that a point or comma parts, translating ASCII text does for all of that.
+_ASCII_SEPARATED = re.compile(rb"\d[.,]\d")
+_ASCII_DROPPED = bytes(code for code in range(128) if not _fold_character(chr(code)))
+_ASCII_LOWERED = bytes(ord(chr(code).lower()) for code in range(128)) + bytes(128)
+_ASCII_PARTED = bytes(code if chr(code).isalnum() else 32 for code in range(128)) + bytes(128)
 
 
 def fold(text: str) -> str:
@@ -74,11 +79,19 @@ def words(text: str) -> list[str]:
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def _words(text: str) -> tuple[str, ...]:
+    return tuple(spaced(text).split())
+
+
+def spaced(text: str) -> str:
+    """Return the words of a text parted by spaces, some of them by more than one."""
+    if text.isascii():
+        lowered = text.encode().translate(_ASCII_LOWERED, _ASCII_DROPPED)
+        parted = lowered.translate(_ASCII_PARTED)
+        if not parted.isspace() and not _ASCII_SEPARATED.search(lowered):
+            return parted.decode()
     folded = fold(text).casefold()
-    found = (_ASCII_WORD if folded.isascii() else WORD).findall(folded)
-    if "," in folded:
-        found = [word.replace(",", "") for word in found]
-    return tuple(found or "".join(folded.split()))
+    found = " ".join((_ASCII_WORD if folded.isascii() else WORD).findall(folded)).replace(",", "")
+    return found or " ".join("".join(folded.split()))
 
 
 def exact_keys(text: str) -> tuple[str, str]:

@@ -8,9 +8,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from llm2llm.leakage.reach import Numbers, Reach
-from llm2llm.leakage.signatures import Signatures, Signed, capped, cheapest, counts_of
+from llm2llm.leakage.signatures import Signed, capped, cheapest, counts_of, set_places
 
-_WINDOW = 16  # entries compared at a time: of the list of one word, its end in the next one
+_WINDOW = 24  # entries compared at a time: of the list of one word, its end in the next one
 _TILE = 1 << 13  # windows compared at a time: their intermediate results stay in a core's cache
 _WINDOWS = 1 << 18  # that are put in order at a time
 _WORDS = 1 << 18  # sorted at a time
@@ -34,16 +34,17 @@ class RareWords:
     ranks: NDArray[np.int32]
     classes: Numbers
     n_classes: int
-    n_references: int
     begins: NDArray[np.int32]
     texts: NDArray[np.int32]
     longest: NDArray[np.int32]
-    windows: list[Signatures]  # one view per 64 bits: each entry's signature and those after it
+    windows: list[NDArray[np.void]]  # one per 64 bits: each entry's signature and those after it
 
     @classmethod
     def of(cls, references: Signed, reach: Reach) -> "RareWords":
         """List the references; words are rare that occur seldom in them, in all."""
-        order = np.argsort(np.bincount(references.codes, minlength=1), kind="stable")
+        occurring = np.bincount(references.codes, minlength=1)
+        occurring[0] = 0  # no word
+        order = np.argsort(occurring, kind="stable")
         ranks = np.empty(len(order), np.int32)
         ranks[order] = np.arange(len(order))
         parts = list(_rarest(references, slice(0, len(references.n_words)), ranks, reach))
@@ -65,11 +66,10 @@ class RareWords:
             ranks,
             classes,
             n_classes,
-            len(references.n_words),
             np.concatenate([[0], np.cumsum(n_entries)]).astype(np.int32),
             texts,
             np.concatenate([longest, beyond], dtype=np.int32, casting="same_kind"),
-            [sliding_window_view(plane[texts], _WINDOW) for plane in references.by_width[width]],
+            [_windows(plane[texts]) for plane in references.by_width[width]],
         )
 
     def look_up(self, queries: Signed, q: slice) -> Iterator["LookedUp"]:
@@ -85,39 +85,43 @@ class RareWords:
             first = self.begins[words * self.n_classes + least]
             last = self.begins[words * self.n_classes + most + 1]
             some = (last > first) & (limits >= 0)
-            yield LookedUp(texts[some], first[some], last[some], limits[some])
+            low = capped(limits[some], len(self.windows))
+            yield LookedUp(texts[some], first[some], last[some], low)
 
     def close(self, queries: Signed, found: "LookedUp") -> Iterator[tuple[Numbers, Numbers]]:
-        """Yield those of the pairs looked up whose signatures differ little, each once."""
+        """Yield those of the pairs looked up whose signatures differ little, some repeatedly."""
         n_windows = -(-(found.last - found.first) // _WINDOW)
         for start, end in _parts(found.texts, n_windows):
             # In the list's order: what is compared next to each other lies next to each other.
             order = start + np.argsort(found.first[start:end])
             sizes = n_windows[order]
             owners = np.repeat(order, sizes)
-            nth = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-            first = found.first[owners] + nth * _WINDOW
+            before = np.cumsum(sizes) - sizes
+            first = np.repeat(found.first[order] - before * _WINDOW, sizes)
+            first += np.arange(len(owners)) * _WINDOW
             near = [
                 self._near(queries, found, owners[few : few + _TILE], first[few : few + _TILE])
                 for few in range(0, len(owners), _TILE)
             ]
-            yield np.divmod(np.unique(np.concatenate(near)), self.n_references)
+            left, right = zip(*near, strict=True)
+            yield np.concatenate(left), np.concatenate(right)
 
-    def _near(self, queries: Signed, found: "LookedUp", owners: Numbers, first: Numbers) -> Numbers:
-        """Compare queries with windows; return query and reference of near pairs in one number."""
+    def _near(
+        self, queries: Signed, found: "LookedUp", owners: Numbers, first: Numbers
+    ) -> tuple[Numbers, Numbers]:
+        """Compare queries with windows; return near pairs of query and reference."""
         n_planes, own = len(self.windows), found.texts[owners]
         differing = np.zeros((), counts_of(n_planes))
         for plane, windows in zip(queries.by_width[n_planes], self.windows, strict=True):
-            bits = windows[first]
+            bits = windows[first].view(np.uint64).reshape(-1, _WINDOW)
             bits ^= plane[own, None]
             differing = np.bitwise_count(bits) + differing
-        limits = capped(found.limits[owners], n_planes)
-        window, inside = np.divmod(np.flatnonzero(differing <= limits[:, None]), _WINDOW)
+        limits = found.limits[owners]
+        window, inside = np.divmod(set_places(differing <= limits[:, None]), _WINDOW)
         entries, owners = first[window] + inside, owners[window]
         left = found.texts[owners]
         near = (entries < found.last[owners]) & (queries.n_words[left] <= self.longest[entries])
-        pairs: Numbers = left[near] * self.n_references + self.texts[entries[near]]
-        return pairs
+        return left[near], self.texts[entries[near]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,12 @@ class LookedUp:
     first: Numbers
     last: Numbers
     limits: Numbers
+
+
+def _windows(plane: NDArray[np.uint64]) -> NDArray[np.void]:
+    """View a row as windows that overlap, each of them one item: so they are copied fastest."""
+    n_windows = len(plane) - _WINDOW + 1
+    return np.ndarray(n_windows, np.dtype((np.void, 8 * _WINDOW)), plane, strides=(8,))
 
 
 def _rarest(
@@ -144,8 +154,9 @@ def _rarest(
         stop = min(end, alike, start + max(1, _WORDS // max(1, shortest)))
         n_words = signed.n_words[start:stop, None]
         columns = np.arange(int(n_words[-1, 0]))
-        cells = np.minimum(signed.starts[start:stop, None] + columns, len(signed.codes) - 1)
-        words = np.where(columns < n_words, ranks[signed.codes[cells]], _NO_WORD)
+        begun = sliding_window_view(signed.codes, len(columns))
+        words = ranks[begun[signed.starts[start:stop]]]
+        np.copyto(words, _NO_WORD, where=columns >= n_words)
         words.sort(axis=1)
         n_rarest = reach.rarest(n_words)
         words = words[:, : int(n_rarest.max(initial=0))]

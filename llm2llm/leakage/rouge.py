@@ -10,59 +10,35 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist, cpdist
 
-from llm2llm.exceptions import LeakageCheckError
 from llm2llm.leakage.gate import Match, Text
 from llm2llm.leakage.joining import Join
+from llm2llm.leakage.numbering import Numbering
 from llm2llm.leakage.reach import Reach
-from llm2llm.leakage.signatures import Signed, in_one_row, planes_for
-
-Words = Sequence[str]
+from llm2llm.leakage.signatures import Signed, planes_for
 
 _BLOCK = 2_000_000  # cells compared at a time: 16 MB of scores
 _QUERIES = 32_768  # texts looked up at a time: the more of a length, the fuller the tiles
 _LIKELY = 0.6  # from here on signatures tell most pairs apart, and it costs a tenth to look first
-_UNKNOWN = "\0"  # a word that no reference has
-_LAST_CODE = 0x10FFFF
-
-
-class _Characters(dict[str, str]):
-    """A character for each word, in the order in which they come; once closed, none for new ones.
-
-    A dict looks words up faster than any function that is told what to do without them.
-    """
-
-    closed = False
-
-    def __missing__(self, word: str) -> str:
-        if self.closed:
-            return _UNKNOWN
-        if len(self) == _LAST_CODE:
-            raise LeakageCheckError(
-                f"more than {_LAST_CODE} distinct words in the references; compare with fewer rows"
-            )
-        self[word] = chr(len(self) + 1)
-        return self[word]
 
 
 class RougeIndex:
     """References as strings of one character per distinct word, which rapidfuzz compares fastest.
 
-    Where a cut is given, only pairs that rare words or signatures do not rule out are compared:
-    none that reaches the cut is lost.
+    References and queries are given as words parted by spaces. Where a cut is given, only pairs
+    that rare words or signatures do not rule out are compared: none that reaches the cut is lost.
     """
 
-    def __init__(self, references: Iterable[Words]) -> None:
+    def __init__(self, references: Iterable[str]) -> None:
         """Give each word of the references a number; a query's other words equal nothing."""
-        self._characters = _Characters()
-        self._references = self._encode(references)
-        self._characters.closed = True
-        codes, self._n_words = in_one_row(self._references)
-        self._n_planes = planes_for(float(self._n_words.mean()) if len(self._n_words) else 0.0)
-        self._join = Join(Signed.of(codes, self._n_words, self._n_planes))
+        self._numbering = Numbering()
+        self._references = self._numbering.learn(references)
+        n_words = self._references.n_words
+        self._n_planes = planes_for(float(n_words.mean()) if len(n_words) else 0.0)
+        self._join = Join(Signed.of(self._references.codes, n_words, self._n_planes))
 
     def nearest(
         self,
-        queries: Sequence[Words],
+        queries: Sequence[str],
         extra_words: int,
         at_least: float = 0.0,
         before: Sequence[int] | None = None,
@@ -72,7 +48,7 @@ class RougeIndex:
         None as well where the closest scores less than `at_least`. With `before` a query is
         compared only with references that stand before the place given for it.
         """
-        places = [len(self._references)] * len(queries) if before is None else before
+        places = [len(self._references.n_words)] * len(queries) if before is None else before
         found: list[Match | None] = [None] * len(queries)
         for query, reference, score in self.pairs(queries, extra_words, max(at_least, _LIKELY)):
             best = found[query]
@@ -93,24 +69,25 @@ class RougeIndex:
         return found
 
     def pairs(
-        self, queries: Iterable[Words], extra_words: int, cut: float
+        self, queries: Iterable[str], extra_words: int, cut: float
     ) -> Iterator[tuple[int, int, float]]:
         """Yield all pairs that reach the cut and share a word: query, reference and score.
 
         Query by query is not promised, nor any other order.
         """
         source, start = iter(queries), 0
-        while encoded := self._encode(itertools.islice(source, _QUERIES)):
-            codes, n_words = in_one_row(encoded)
-            signed = Signed.of(codes, n_words, self._n_planes)
+        while batch := list(itertools.islice(source, _QUERIES)):
+            coded = self._numbering.code(batch)
+            signed = Signed.of(coded.codes, coded.n_words, self._n_planes)
             for left, right in self._join.close_pairs(signed, Reach(cut, extra_words)):
                 lcs = cpdist(
-                    [encoded[query] for query in left],
-                    [self._references[reference] for reference in right],
+                    coded.strings(left),
+                    self._references.strings(right),
                     scorer=LCSseq.similarity,
                     dtype=np.int32,
                 )
-                scores = lengthened(lcs, n_words[left], self._n_words[right], extra_words)
+                m, n = coded.n_words[left], self._references.n_words[right]
+                scores = lengthened(lcs, m, n, extra_words)
                 near = (scores >= cut) & (lcs > 0)
                 yield from zip(
                     (left[near] + start).tolist(),
@@ -118,21 +95,18 @@ class RougeIndex:
                     scores[near].tolist(),
                     strict=True,
                 )
-            start += len(encoded)
+            start += len(batch)
 
-    def _rows(self, queries: Sequence[Words], extra_words: int) -> Iterator[NDArray[np.float64]]:
+    def _rows(self, queries: Sequence[str], extra_words: int) -> Iterator[NDArray[np.float64]]:
         """Yield, for each query in order, its scores with all references."""
-        step = max(1, _BLOCK // max(1, len(self._references)))
+        references, n_words = self._references.strings(slice(None)), self._references.n_words
+        step = max(1, _BLOCK // max(1, len(references)))
         for start in range(0, len(queries), step):
-            block = self._encode(queries[start : start + step])
-            lcs = cdist(block, self._references, scorer=LCSseq.similarity, dtype=np.int32)
-            n_words = np.array([len(query) for query in block], dtype=np.int64)
-            scores = lengthened(lcs, n_words[:, None], self._n_words[None, :], extra_words)
+            block = self._numbering.code(queries[start : start + step])
+            strings = block.strings(slice(None))
+            lcs = cdist(strings, references, scorer=LCSseq.similarity, dtype=np.int32)
+            scores = lengthened(lcs, block.n_words[:, None], n_words[None, :], extra_words)
             yield from np.where(lcs > 0, scores, 0.0)
-
-    def _encode(self, texts: Iterable[Words]) -> list[str]:
-        character = self._characters.__getitem__
-        return ["".join(map(character, text)) for text in texts]
 
 
 def lengthened(lcs: Any, m: Any, n: Any, extra_words: int) -> Any:
@@ -164,7 +138,7 @@ class RougeGate:
         cls, name: str, inputs: Sequence[str], split: Callable[[str], list[str]], extra_words: int
     ) -> "RougeGate":
         """Index the test items' inputs."""
-        return cls(name, RougeIndex(split(text) for text in inputs), split, extra_words)
+        return cls(name, RougeIndex(" ".join(split(text)) for text in inputs), split, extra_words)
 
     @property
     def settings(self) -> dict[str, int | str]:
@@ -173,5 +147,5 @@ class RougeGate:
 
     def nearest(self, texts: Sequence[Text], at_least: float = 0.0) -> list[Match | None]:
         """Return the closest test item of each text's input that scores `at_least`."""
-        queries = [self.split(text.input) for text in texts]
+        queries = [" ".join(self.split(text.input)) for text in texts]
         return self.index.nearest(queries, self.extra_words, at_least)

@@ -13,12 +13,15 @@ from llm2llm.leakage.reach import Numbers, Reach
 Signatures = NDArray[np.uint64]  # one row per 64 bits, one column per text
 
 _WORD_BITS = 64
+_COUNTERS = _WORD_BITS // 2  # in a plane, of two bits each
 _SMALLEST_PLANES = 4
 _TILE = 1 << 18  # cells compared at a time: their intermediate results stay in a core's cache
 _BAND = 1 << 12  # texts at most that are treated as of one length
-_SPARSE_STEP = 1 << 18
-_SIGNED_AT_ONCE = 1 << 12
-EACH_COSTS = 120.0  # to compare a pair on its own, when one plane of a pair in a tile costs 1
+_SPARSE_STEP = 1 << 14
+_SIGNED_AT_ONCE = 1 << 10
+_OWN = 0.8  # share of their words that two texts of one kind lack of each other
+_ONE = np.uint8(1)  # of another type it would be counted forty times as slowly
+EACH_COSTS = 80.0  # to compare a pair on its own, when one plane of a pair in a tile costs 1
 
 
 def planes_for(mean_words: float) -> int:
@@ -31,10 +34,12 @@ def planes_for(mean_words: float) -> int:
 class Signed:
     """Texts by number of words, shortest first, each with signatures of several widths.
 
-    A signature holds, for each of its bits, whether the words that fall on it occur an odd number
-    of times in all. Two texts of which one becomes the other by adding and deleting d words
-    differ in at most d bits. `places` are the texts' places as given, `starts` those of their first
-    words in `codes`; `n_known` counts the words that have a bit at all.
+    A signature holds, for each of half as many counters as it has bits, how often the words that
+    fall on it occur, modulo four and written so that one word more or less changes one bit. Two
+    texts of which one becomes the other by adding and deleting d words differ in at most d bits.
+    `places` are the texts' places as given, `starts` those of their first words in `codes`, behind
+    which as many zeros stand as the longest has words; `n_known` counts the words that have a
+    counter at all.
     """
 
     codes: NDArray[np.uint32]
@@ -46,38 +51,46 @@ class Signed:
 
     @classmethod
     def of(cls, codes: NDArray[np.uint32], n_words: Numbers, n_planes: int) -> "Signed":
-        """Sign texts whose word codes stand in one row; code 0 is a word without a bit."""
-        signatures, n_known = _sign(codes, n_words, n_planes)
+        """Sign texts whose word codes stand in one row; code 0 is a word without a counter."""
         order = np.argsort(n_words, kind="stable")
-        whole = np.ascontiguousarray(signatures[order].T)
-        by_width = {n_planes: whole}
-        while n_planes > 1:
-            n_planes //= 2
-            wider = by_width[2 * n_planes]
-            by_width[n_planes] = wider[:n_planes] ^ wider[n_planes:]
-        starts = (np.cumsum(n_words) - n_words)[order]
-        return cls(codes, starts, order, n_words[order], n_known[order], by_width)
+        ends = np.concatenate([[0], np.cumsum(n_words)])
+        widths = [2**n for n in range(n_planes.bit_length())]
+        signed = {width: np.empty((width, len(n_words)), np.uint64) for width in widths}
+        n_known = np.empty(len(n_words), np.int64)
+        for start in range(0, len(n_words), _SIGNED_AT_ONCE):
+            part = slice(start, start + _SIGNED_AT_ONCE)
+            block = codes[ends[start] : ends[start + len(n_words[part])]]
+            counts, n_known[part] = _counted(block, n_words[part], n_planes * _COUNTERS)
+            for width in reversed(widths):
+                signed[width][:, part] = _signatures(counts).T
+                half = counts.shape[1] // 2
+                counts = counts[:, :half] + counts[:, half:]
+        by_width = {width: planes.take(order, axis=1) for width, planes in signed.items()}
+        padded = np.concatenate([codes, np.zeros(n_words.max(initial=0), np.uint32)])
+        return cls(padded, ends[order], order, n_words[order], n_known[order], by_width)
 
 
-def _sign(
-    codes: NDArray[np.uint32], n_words: Numbers, n_planes: int
-) -> tuple[NDArray[np.uint64], Numbers]:
-    """Return one row per text, and how many of its words have a bit; some texts at a time."""
-    n_bits = n_planes * _WORD_BITS
-    ends = np.concatenate([[0], np.cumsum(n_words)])
-    signatures = np.empty((len(n_words), n_planes), np.uint64)
-    n_known = np.empty(len(n_words), np.int64)
-    for start in range(0, len(n_words), _SIGNED_AT_ONCE):
-        lengths = n_words[start : start + _SIGNED_AT_ONCE]
-        n_texts = len(lengths)
-        block = codes[ends[start] : ends[start + n_texts]]
-        texts = np.repeat(np.arange(n_texts), lengths)[block > 0]
-        cells = texts * n_bits + block[block > 0] % n_bits
-        odd = np.bincount(cells, minlength=n_texts * n_bits) & 1
-        packed = np.packbits(odd.astype(np.uint8)).view(np.uint64)
-        signatures[start : start + n_texts] = packed.reshape(n_texts, n_planes)
-        n_known[start : start + n_texts] = np.bincount(texts, minlength=n_texts)
-    return signatures, n_known
+def _counted(
+    codes: NDArray[np.uint32], n_words: Numbers, n_counters: int
+) -> tuple[NDArray[np.uint8], Numbers]:
+    """Return one row of counters per text, and how many of its words are counted there."""
+    cells = np.repeat(np.arange(len(n_words)) * n_counters, n_words)
+    unknown = np.bincount(cells[codes == 0] // n_counters, minlength=len(n_words))
+    cells += codes & np.uint32(n_counters - 1)
+    counts = np.zeros((len(n_words), n_counters), np.uint8)
+    np.add.at(counts.reshape(-1), cells, _ONE)
+    counts[:, 0] -= unknown.astype(np.uint8)  # both modulo 256
+    return counts, n_words - unknown
+
+
+def _signatures(counts: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Write each counter, modulo four, as 00, 10, 11 or 01; return one row of bits per text."""
+    n_texts, n_counters = counts.shape
+    bits = np.empty((n_texts, 2, n_counters), np.uint8)
+    np.add(counts, _ONE, out=bits[:, 0])
+    bits[:, 1] = counts
+    bits &= np.uint8(2)
+    return np.packbits(bits).view(np.uint64).reshape(n_texts, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +152,23 @@ def share_left(n_words: int, limit: int, width: int) -> float:
     """Estimate which share of pairs of so many words in sum is not ruled out by some planes.
 
     Two texts with k words of their own differ in B / 2 * (1 - (1 - 2 / B) ** k) of B bits, with a
-    variance of about B / 4 * (1 - (1 - 4 / B) ** k); of words in sum, some six in ten are not
-    shared.
+    variance of about B / 4 * (1 - (1 - 4 / B) ** k); of words in sum, `_OWN` are not shared.
     """
-    own = 0.6 * n_words
+    own = _OWN * n_words
     n_bits = _WORD_BITS * width
     expected = n_bits / 2 * (1 - (1 - 2 / n_bits) ** own)
     deviation = max(0.5, (n_bits / 4 * (1 - (1 - 4 / n_bits) ** own)) ** 0.5)
     return math.erfc((expected - limit) / deviation / 2**0.5) / 2
+
+
+def set_places(flags: NDArray[np.bool_]) -> Numbers:
+    """Return the flat places of the few flags that are set; eight are looked at in one."""
+    row = flags.reshape(-1)
+    whole = len(row) // 8 * 8
+    eights = np.flatnonzero(row[:whole].view(np.uint64) != 0)
+    nth = np.flatnonzero(row[:whole].reshape(-1, 8)[eights])
+    beyond = whole + np.flatnonzero(row[whole:])
+    return np.concatenate([8 * eights[nth // 8] + nth % 8, beyond])
 
 
 def counts_of(width: int) -> type[np.uint8] | type[np.uint16]:
@@ -182,7 +204,7 @@ def compare_all(
             np.bitwise_count(bits, out=ones)
             np.add(differing, ones, out=differing)
         near = differing <= (most if turned else most[part, None])
-        outer, inner = np.divmod(np.flatnonzero(near), columns.shape[1])
+        outer, inner = np.divmod(set_places(near), columns.shape[1])
         left, right = (inner, outer + start) if turned else (outer + start, inner)
         possible = limits[left] >= 0
         yield left[possible] + q.start, right[possible] + r.start
@@ -196,20 +218,11 @@ def compare_each(
     ours, theirs = queries.by_width[widest], references.by_width[widest]
     for start in range(0, len(left), _SPARSE_STEP):
         q, r = left[start : start + _SPARSE_STEP], right[start : start + _SPARSE_STEP]
-        n_words = queries.n_words[q] + references.n_words[r]
-        limits = reach.limits(n_words)
+        limits = reach.limits(queries.n_words[q] + references.n_words[r])
         limits -= queries.n_words[q] - queries.n_known[q]
         differing = np.zeros(len(q), np.int64)
-        for plane in range(widest):
-            differing += np.bitwise_count(ours[plane, q] ^ theirs[plane, r])
-            near = differing <= limits
-            if not near.all():
-                q, r, limits, differing = q[near], r[near], limits[near], differing[near]
-        if len(q):
-            yield queries.places[q], references.places[r]
-
-
-def in_one_row(texts: Sequence[str]) -> tuple[NDArray[np.uint32], Numbers]:
-    """Return the characters' codes of all texts in one row, and each text's length."""
-    row = "".join(texts).encode("utf-32-le", "surrogatepass")
-    return np.frombuffer(row, np.uint32), np.array([len(text) for text in texts], np.int64)
+        for our, their in zip(ours, theirs, strict=True):
+            differing += np.bitwise_count(our[q] ^ their[r])
+        near = differing <= limits
+        if near.any():
+            yield queries.places[q[near]], references.places[r[near]]
