@@ -17,7 +17,7 @@ def extract(spec: AnswerFormat, text: str) -> str | None:
 
 def why_unreadable(spec: AnswerFormat, text: str) -> str:
     """Say what keeps an answer from being read in a text that holds none."""
-    reason = f"no {spec.kind} can be read from the target"
+    reason = f"no {'text' if spec.kind == 'free' else spec.kind} can be read from the target"
     if spec.fields is not None:
         found = read_fields(spec.fields, _cut_out(spec, text))
         if isinstance(found, Unreadable):

@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from llm2llm.generation import Sends
 from llm2llm.ids import canonical_json
 from llm2llm.ledger.database import Ledger
 from llm2llm.ledger.usage import mean_completion_tokens
@@ -14,6 +13,7 @@ from llm2llm.tasks.sections import TeacherPrompt
 from llm2llm.teacher.budget import Prices
 from llm2llm.teacher.lengths import most_completion_tokens, most_prompt_tokens
 from llm2llm.teacher.protocol import TeacherRequest
+from llm2llm.teacher.sends import Sends
 from llm2llm.teacher_prompts import ask_to_solve
 
 # English text takes about four bytes a token; other languages, and numbers, fewer.

@@ -2,12 +2,11 @@
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from llm2llm.exceptions import CountError, DataError, ParamsError
-from llm2llm.ids import Json, canonical_json
+from llm2llm.ids import canonical_json
 from llm2llm.ledger.database import Entry
 from llm2llm.params.contradictions import vote_problems
 from llm2llm.parsing import Candidate
@@ -18,30 +17,13 @@ from llm2llm.tasks.sections import TeacherPrompt
 from llm2llm.tasks.templates import check_prompt
 from llm2llm.teacher.protocol import TeacherRequest
 from llm2llm.teacher.requests import Requests
+from llm2llm.teacher.sends import Sends
 from llm2llm.teacher_prompts import ask_to_solve, ask_to_write, prompt_sha256
 from llm2llm.validity import Criteria, outvoted_reason, read_response, solution_text
 
 _STATUSES = ("answered", "failed")
 _MOST_NAMED = 5
 _CHUNK = 500
-
-
-class Sends(Protocol):
-    """What gets answers to requests."""
-
-    def name(self, request: TeacherRequest) -> TeacherRequest:
-        """Give a request its id."""
-
-    def describe(self, request: TeacherRequest) -> dict[str, Json]:
-        """Give what the id is the hash of."""
-
-    def send(
-        self, requests: Requests, on_entry: Callable[[TeacherRequest, Entry], None]
-    ) -> list[int]:
-        """Bring all outcomes into the ledger; gives the numbers of those that stay without."""
-
-    def find(self, request_ids: Iterable[str]) -> Mapping[str, Entry]:
-        """Look outcomes up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +60,7 @@ def ask_teacher(
     asked = [error for error in errors if error.ask]
     if not asked:
         return
-    problems = check_prompt(how.prompt) + vote_problems(how.solves, how.prompt)
+    problems = check_prompt(how.prompt) + vote_problems(how.solves, how.prompt, how.criteria.answer)
     if problems:
         raise ParamsError("\n".join(problems))
     seeds, earlier = _seeds(asked, examples), _earlier(examples)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from llm2llm.exceptions import LeakageCheckError
 from llm2llm.ids import Json, example_id
-from llm2llm.judge_opinions import OPINIONS, Judgment
 from llm2llm.judging import Judge, Pair
 from llm2llm.leakage.planted import embedded_items
+from llm2llm.opinions import OPINIONS, Judgment
 from llm2llm.records.split import SplitRow
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm2llm.budget_left import prices_of
 from llm2llm.estimating import MOST_RENDERED, WIDEST, Amount
 from llm2llm.ids import canonical_json
 from llm2llm.judging import Judge, Pair
@@ -12,12 +13,11 @@ from llm2llm.lineage.progress import Status
 from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.params.loading import load_section, load_value
 from llm2llm.params.subsample import SubsampleParams
-from llm2llm.pending import PARAMS, Teaching, is_done, n_asking
+from llm2llm.pending import PARAMS, Teaching, is_done
 from llm2llm.raw import read_raw
 from llm2llm.records.split import SplitRow
 from llm2llm.tasks.sections import Fields
 from llm2llm.teacher.backends import FREE
-from llm2llm.teacher.budget import Prices
 from llm2llm.teacher.lengths import most_completion_tokens, most_prompt_tokens
 
 _WRAPPED = 200  # characters around a planted test item, at most
@@ -30,11 +30,12 @@ ASSUMPTION = (
 
 @dataclass(frozen=True, slots=True)
 class JudgeQuote:
-    """What the judge is asked at most in the iterations that are not screened yet."""
+    """What a judge is still asked, at most and as expected."""
 
     backend: str
     free: bool
     most: Amount
+    expected: Amount
 
 
 def quote_judge(
@@ -46,13 +47,14 @@ def quote_judge(
     iteration only one passes the checks before the gates.
     """
     free = judge.params.backend in FREE
-    left = [i for i in range(n_asking(root)) if not is_done(found, i, "dedupe-against-test")]
+    left = [i for i in range(found.n_iterations) if not is_done(found, i, "dedupe-against-test")]
     n_planted = load_section(root / PARAMS, "dedupe_against_test", DedupeParams).n_planted
     n_requests = N_GREY * len(left) * n_seeds + (n_planted if left else 0)
     prompt, completion = _most_tokens(root, teaching, judge)
     tokens = (n_requests * prompt, None if completion is None else n_requests * completion)
-    cost = 0.0 if free else _prices(teaching).cost(*tokens)
-    return JudgeQuote(judge.params.backend, free, Amount(n_requests, *tokens, cost))
+    cost = 0.0 if free else prices_of(teaching.runtime).cost(*tokens)
+    most = Amount(n_requests, *tokens, cost)
+    return JudgeQuote(judge.params.backend, free, most, expected=Amount(0, 0, 0, 0.0))
 
 
 def _most_tokens(root: Path, teaching: Teaching, judge: Judge) -> tuple[int, int | None]:
@@ -70,10 +72,3 @@ def _most_tokens(root: Path, teaching: Teaching, judge: Judge) -> tuple[int, int
     teacher = described["teacher"]
     assert isinstance(teacher, dict)
     return math.ceil(most * n_chars / n_rendered), most_completion_tokens(teacher)
-
-
-def _prices(teaching: Teaching) -> Prices:
-    runtime = teaching.runtime
-    return Prices(
-        runtime.price_per_million_prompt_tokens, runtime.price_per_million_completion_tokens
-    )

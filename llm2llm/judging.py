@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from llm2llm.generation import Sends
 from llm2llm.ids import Json, canonical_json, example_id, sha256_json
-from llm2llm.judge_opinions import SCHEMA, Judgment, judgment_of
+from llm2llm.judge_asking import JudgeAsking
+from llm2llm.judge_opinions import SCHEMA, judgment_of
 from llm2llm.leakage.gates import N_GREY
-from llm2llm.ledger.database import Entry
-from llm2llm.params.judge import JudgeParams
+from llm2llm.opinions import Judgment
+from llm2llm.params.judge import LeakJudgeParams
 from llm2llm.records.split import SplitRow
 from llm2llm.teacher.backends import identify
 from llm2llm.teacher.protocol import Message, TeacherRequest
-from llm2llm.teacher.requests import Requests
+from llm2llm.teacher.sends import Sends
 
 # Counts up when what is asked, or how an answer is read, changes.
 VERSION = "judge-2"
@@ -57,10 +57,10 @@ class Judge:
     """
 
     def __init__(
-        self, params: JudgeParams, make_sender: Callable[[], Sends], *, masked: bool
+        self, params: LeakJudgeParams, make_sender: Callable[[], Sends], *, masked: bool
     ) -> None:
         self.params = params
-        self._make_sender = make_sender
+        self._asking = JudgeAsking(make_sender, judgment_of)
         self._rules = _RULES.format(distinct=_MASKED if masked else _UNMASKED)
 
     @cached_property
@@ -102,25 +102,8 @@ class Judge:
 
     def describe(self, request: TeacherRequest) -> dict[str, Json]:
         """Give what a request's id is the hash of."""
-        return self._sender.describe(request)
-
-    @cached_property
-    def _sender(self) -> Sends:
-        return self._make_sender()
+        return self._asking.describe(request)
 
     def judge(self, pairs: Sequence[Pair]) -> list[Judgment]:
-        """Ask about each pair, equal ones once; raises TeacherError where an answer is to come.
-
-        What was answered is then in the ledger and is not asked again.
-        """
-        if not pairs:
-            return []
-        asked = [self._sender.name(self.request(pair)) for pair in pairs]
-        distinct = list({request.request_id: request for request in asked}.values())
-        found: dict[str, Judgment] = {}
-
-        def read(request: TeacherRequest, entry: Entry) -> None:
-            found[request.request_id] = judgment_of(entry)
-
-        self._sender.send(Requests(range(len(distinct)), distinct.__getitem__), read)
-        return [found[request.request_id] for request in asked]
+        """Ask about each pair, as `JudgeAsking.ask` does."""
+        return self._asking.ask([self.request(pair) for pair in pairs])

@@ -1,22 +1,17 @@
-"""The edge of gate judge: environment, clocks, a lock and the project's ledger around it."""
+"""The edge of gate judge: params, and a lock around what it asks."""
 
-import os
-import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from llm2llm.ids import sha256_file, sha256_json
+from llm2llm.judge_edge import judge_sender
 from llm2llm.judging import Judge
 from llm2llm.ledger.database import Ledger
 from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.params.loading import load_section, load_value
-from llm2llm.params.runtime import RuntimeParams
-from llm2llm.stage import PARAMS, say, store, waiting
+from llm2llm.stage import PARAMS, store, waiting
 from llm2llm.tasks.sections import LeakagePolicy
-from llm2llm.teacher.backends import Edge, make_sender
-from llm2llm.teacher.bought import refuse_to_pay_again
 from llm2llm.teacher.tally import Tally
 from llm2llm.validity import load_criteria
 from llm2llm.work import unit_of_work
@@ -49,20 +44,9 @@ def judge_of(
     judging = load_section(PARAMS, "dedupe_against_test", DedupeParams).judging
     if judging is None:
         return None
-    runtime = load_section(PARAMS, "runtime", RuntimeParams)
     policy = load_section(Path(load_value(PARAMS, "task", str)), "leakage", LeakagePolicy)
-    edge = Edge(
-        key=os.environ.get,
-        now=time.time,
-        clock=time.monotonic,
-        say=lambda text: say(f"{stage}: judge: {text}"),
-        on_tally=on_tally,
-        may_pay=lambda n: refuse_to_pay_again(stage, _LOCK, n),
-        stop=threading.Event(),
-        set_default=os.environ.setdefault,
-    )
     return Judge(
         judging,
-        lambda: make_sender(judging, runtime, None, ledger(), edge),
+        judge_sender(judging, stage, _LOCK, ledger, on_tally),
         masked=policy.masked and not policy.templated,
     )

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from llm2llm.exceptions import ParamsError
 from llm2llm.files import read_records
-from llm2llm.generation import Asking, Sends
+from llm2llm.generation import Asking
 from llm2llm.ids import Json
 from llm2llm.leakage.exact import find_leaked
 from llm2llm.ledger.database import Entry
 from llm2llm.lineage.progress import DONE, Status
 from llm2llm.lineage.run import Run, open_run
-from llm2llm.params.contradictions import teaching_problems
+from llm2llm.params.contradictions import judge_problems, teaching_problems
 from llm2llm.params.exclude import SetsParams
 from llm2llm.params.loading import load_section, load_value
+from llm2llm.params.measuring import MeasuringParams
 from llm2llm.params.runtime import RuntimeParams
 from llm2llm.params.subsample import SubsampleParams
 from llm2llm.params.teacher_batch import TeacherBatchParams
@@ -27,6 +28,7 @@ from llm2llm.tasks.sections import AnswerFormat, Fields, TeacherPrompt
 from llm2llm.tasks.templates import check_prompt
 from llm2llm.teacher.protocol import TeacherRequest
 from llm2llm.teacher.requests import Requests
+from llm2llm.teacher.sends import Sends
 from llm2llm.validity import Criteria, load_criteria
 
 PARAMS = "params.yaml"
@@ -72,7 +74,9 @@ def load_teaching(root: Path) -> Teaching:
         load_criteria(task),
         load_value(params, "random_seed", int),
     )
-    told = teaching_problems(teaching.params, teaching.runtime, teaching.prompt)
+    answer = teaching.criteria.answer
+    told = teaching_problems(teaching.params, teaching.runtime, teaching.prompt, answer)
+    told += judge_problems(answer, load_section(params, "predict", MeasuringParams))
     problems = [f"{params}: {line}" for line in told]
     problems += [f"{task}: {line}" for line in check_prompt(teaching.prompt)]
     if problems:

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from llm2llm.answer_judge_quoting import quote_answer_judge
+from llm2llm.answer_judging import AnswerJudge
+from llm2llm.budget_left import Left, beyond, left_of, prices_of
 from llm2llm.estimating import (
     BYTES_PER_TOKEN,
     NO_TOKENS,
@@ -14,7 +17,7 @@ from llm2llm.estimating import (
     amount,
     sizes,
 )
-from llm2llm.generation import Sends, ask_teacher
+from llm2llm.generation import ask_teacher
 from llm2llm.judge_quoting import ASSUMPTION, JudgeQuote, quote_judge
 from llm2llm.judging import Judge
 from llm2llm.ledger.database import Ledger
@@ -22,7 +25,7 @@ from llm2llm.lineage.progress import Status, status
 from llm2llm.pending import Listening, Teaching, ToAsk, n_asking, seeds_as_errors, to_ask
 from llm2llm.records.examples import Example
 from llm2llm.teacher.backends import FREE
-from llm2llm.teacher.budget import Prices
+from llm2llm.teacher.sends import Sends
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +45,12 @@ class IterationQuote:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What the budget still allows; null is no limit."""
-
-    n_requests: int | None
-    n_tokens: int | None
-    cost: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Quote:
     """What the rest of a run asks of the teacher; `assumptions` say what is not known.
 
-    A `free` backend costs nothing and has no budget. `judge` is null where none is on; its bound is
-    part of `most`. `beyond_budget` names the limits that the
-    expected amount exceeds.
+    A `free` backend costs nothing and has no budget. `judge`, of near candidates, and
+    `answer_judge`, of free text, are null where they are off; both are part of `most` and
+    `expected`. `beyond_budget` names the limits that the expected amount exceeds.
     """
 
     backend: str
@@ -65,6 +59,7 @@ class Quote:
     most: Amount
     expected: Amount
     judge: JudgeQuote | None
+    answer_judge: JudgeQuote | None
     left: Left
     beyond_budget: list[str]
     assumptions: list[str]
@@ -85,33 +80,36 @@ def quote(
     ledger: Ledger,
     make_sender: Callable[[int], Sends],
     judge: Judge | None = None,
+    answer_judge: AnswerJudge | None = None,
     found: Status | None = None,
 ) -> Quote:
     """Quote the rest of the run in `root`; nothing is sent. `make_sender` is told an iteration.
 
     `found` is the run as it stands, or as it would stand once something is withdrawn.
     Iterations whose errors are known are gone through as the stage does, with the answers that
-    the ledger holds; what comes after answers that are missing is an assumption.
+    the ledger holds; what comes after answers that are missing is an assumption. Raises ParamsError
+    where neither a teacher nor a judge of answers is ever asked.
     """
     found = found or status(root, store)
+    # A run without augmentations asks no teacher, and still has its students' answers judged.
+    n = found.n_iterations if answer_judge else n_asking(root)
     rounds: list[Listening] = []
-    for i in range(n_asking(root)):
+    for i in range(max(n, 1)):
         asked = to_ask(root, found, i, _target)
-        if not asked.known:
+        if not asked.known or not n:
             break
         rounds.append(_look_up(asked, teaching, make_sender(i)))
         if rounds[-1].missing:
             break
     assumptions: list[str] = []
-    prices = None if teaching.params.backend in FREE else _prices(teaching)
-    write, solve = _sizes(asked, teaching, ledger, make_sender(asked.iteration), assumptions)
-    per_seed = _writes_per_seed(rounds, teaching, assumptions)
+    prices = None if teaching.params.backend in FREE else prices_of(teaching.runtime)
     n_seeds = sum(example.origin == "seed" for example in asked.examples)
-    n_wrong = n_seeds
-    if len(rounds) < n_asking(root):
-        n_wrong = _n_wrong(found, n_seeds, assumptions)
     iterations = []
-    for i in range(n_asking(root)):
+    if n:
+        size = _sizes(asked, teaching, ledger, make_sender(asked.iteration), assumptions)
+        per_seed = _writes_per_seed(rounds, teaching, assumptions)
+        n_wrong = n_seeds if len(rounds) == n else _n_wrong(found, n_seeds, assumptions)
+    for i in range(n):
         if i < len(rounds):
             n_asked = len({request.seed_id for request in rounds[i].missing})
             counts = _known(rounds[i], teaching, per_seed)
@@ -123,26 +121,33 @@ def quote(
                 known=i < len(rounds),
                 n_asked=n_asked,
                 n_held=len(rounds[i].entries) if i < len(rounds) else 0,
-                most=amount(*counts.most, write, solve, prices, most=True),
-                expected=amount(*counts.expected, write, solve, prices, most=False),
+                most=amount(*counts.most, *size, prices, most=True),
+                expected=amount(*counts.expected, *size, prices, most=False),
             )
         )
-    expected = add_up(each.expected for each in iterations)
-    judged = quote_judge(root, found, teaching, judge, n_seeds) if judge else None
-    if judged:
+    judged = graded = None
+    if judge:
+        judged = quote_judge(root, found, teaching, judge, n_seeds)
         assumptions.append(ASSUMPTION)
-    pays = prices is not None or (judged is not None and not judged.free)
-    left = _left(teaching, ledger, _prices(teaching)) if pays else Left(None, None, None)
+    if answer_judge:
+        graded, told = quote_answer_judge(root, found, teaching, ledger, answer_judge, n_seeds)
+        assumptions += told
+    judges = [each for each in (judged, graded) if each]
+    quoted: list[IterationQuote | JudgeQuote] = [*iterations, *judges]
+    expected = add_up(each.expected for each in quoted)
+    pays = prices is not None or any(not each.free for each in judges)
+    left = left_of(teaching.runtime, ledger) if pays else Left(None, None, None)
     _note_backend(teaching, assumptions)
     return Quote(
         backend=teaching.params.backend,
         free=prices is None,
         iterations=iterations,
-        most=add_up([*(each.most for each in iterations), *([judged.most] if judged else [])]),
+        most=add_up(each.most for each in quoted),
         expected=expected,
         judge=judged,
+        answer_judge=graded,
         left=left,
-        beyond_budget=_beyond(expected, left),
+        beyond_budget=beyond(expected, left),
         assumptions=assumptions,
     )
 
@@ -251,40 +256,6 @@ def _assumed(n_seeds: int, n_wrong: int, teaching: Teaching, per_seed: float) ->
     attempts, solves = teaching.params.attempts, teaching.params.solves
     most = n_seeds * attempts
     return _Counts((most, most * solves), (n_wrong * per_seed, n_wrong * solves))
-
-
-def _prices(teaching: Teaching) -> Prices:
-    runtime = teaching.runtime
-    return Prices(
-        runtime.price_per_million_prompt_tokens, runtime.price_per_million_completion_tokens
-    )
-
-
-def _left(teaching: Teaching, ledger: Ledger, prices: Prices) -> Left:
-    runtime, spent = teaching.runtime, ledger.spent(FREE)
-    n_prompt, n_completion = spent.n_prompt_tokens, spent.n_completion_tokens
-    cost = None
-    if runtime.max_cost is not None:
-        cost = max(0.0, runtime.max_cost - (prices.cost(n_prompt, n_completion) or 0.0))
-    return Left(
-        None if runtime.max_requests is None else max(0, runtime.max_requests - spent.n_requests),
-        None
-        if runtime.max_tokens is None
-        else max(0, runtime.max_tokens - n_prompt - n_completion),
-        cost,
-    )
-
-
-def _beyond(expected: Amount, left: Left) -> list[str]:
-    n_tokens = expected.n_prompt_tokens + (expected.n_completion_tokens or 0)
-    found = []
-    if left.n_requests is not None and expected.n_requests > left.n_requests:
-        found.append("runtime.max_requests")
-    if left.n_tokens is not None and n_tokens > left.n_tokens:
-        found.append("runtime.max_tokens")
-    if left.cost is not None and expected.cost is not None and expected.cost > left.cost:
-        found.append("runtime.max_cost")
-    return found
 
 
 def _note_backend(teaching: Teaching, assumptions: list[str]) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from llm2llm.bundle.archive import write_archive
 from llm2llm.exporting.facts import declared_for
+from llm2llm.exporting.params_told import params_told
 from llm2llm.exporting.release import Release, write_bundle
 from llm2llm.exporting.withdrawn import without_empty_lists
 from llm2llm.files import read_records, replacing_folder
@@ -16,17 +17,11 @@ from llm2llm.records.split import SplitRow
 from llm2llm.reviewing.edits import reviewed
 from llm2llm.stage import PARAMS, run_iteration, say
 
-# Sections that no byte of the data depends on.
-NOT_OF_DATA = ("runtime", "report")
-
 
 def main(n: int) -> None:
     """Write data/export/ and data/export.tar.gz for the run that set `n` ends."""
     export = load_section(PARAMS, "export", ExportParams)
-    params = {key: value for key, value in read_yaml(PARAMS).items() if key not in NOT_OF_DATA}
-    # Answers from the ledger are the answers: a replayed run gives the same bundle.
-    del params["teacher_batch"]["replay"]
-    params = without_empty_lists(params)
+    params = without_empty_lists(params_told(read_yaml(PARAMS)))
     run = Run(Path(), n)
     release = Release(
         run=run,

@@ -7,6 +7,7 @@ from llm2llm.ids import sha256_file
 from llm2llm.merging import Iteration, history_entry, merge
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
+from llm2llm.records.judgments import AnswerJudgment
 from llm2llm.records.predictions import Prediction
 from llm2llm.records.responses import Response
 from llm2llm.records.samples import Sample
@@ -24,7 +25,8 @@ FILES = (
     "screened/rejected.parquet",
     "screened/certificate.json",
 )
-DRAWN = "samples.parquet"  # in the history where answers were drawn
+# In the history where answers were drawn, or judged.
+SOMETIMES = {"samples.parquet": Sample, "judgments.parquet": AnswerJudgment}
 
 
 def main(iteration: int) -> None:
@@ -45,7 +47,8 @@ def main(iteration: int) -> None:
     )
     merged, advanced = merge(examples, states, done)
     history = read_json(here / "history.json")
-    names = [*FILES, *([DRAWN] if len(RecordFile(folder / DRAWN, Sample)) else [])]
+    present = [name for name, of in SOMETIMES.items() if len(RecordFile(folder / name, of))]
+    names = [*FILES, *present]
     hashes = {f"{folder}/{name}": sha256_file(folder / name) for name in names}
     set_sha256 = sha256_file(here / "examples.parquet")
     entry = history_entry(len(examples), set_sha256, hashes, done)

@@ -10,6 +10,8 @@ from llm2llm.reporting.breakdown import breakdowns, told
 from llm2llm.reporting.charts import charts
 from llm2llm.reporting.dvc_files import as_metrics, as_plot
 from llm2llm.reporting.further import read_further
+from llm2llm.reporting.judged import read_judged
+from llm2llm.reporting.judged import told as told_judged
 from llm2llm.reporting.metrics import measure
 from llm2llm.reporting.page import page
 from llm2llm.reporting.summary import summary
@@ -26,18 +28,21 @@ def main(n_iterations: int) -> None:
     drawn = charts(measured, further.curves)
     task = Path(load_value(PARAMS, "task", str))
     parts = breakdowns(finished, further.tests, load_section(task, "answer", AnswerFormat))
-    html = page(finished, measured, further, drawn, params, parts)
+    judged = read_judged(Path(), finished)
+    html = page(finished, measured, further, drawn, params, parts, judged)
     with replacing_folder(Path("data/report")) as target:
         write_text(target / "plots.csv", as_plot(measured))
         for name, chart in drawn.items():
             write_text(target / f"charts/{name}.svg", chart.svg())
             (target / f"charts/{name}.png").write_bytes(chart.png())
         write_text(target / "index.html", html)
-        write_json(target / "metrics.json", as_metrics(measured, parts))
+        write_json(target / "metrics.json", as_metrics(measured, parts, judged))
     for line in summary(measured):
         say(line)
     if parts is not None:
         say(told(parts))
+    if judged is not None:
+        say(told_judged(judged))
     say("report: open data/report/index.html")
 
 

@@ -11,6 +11,7 @@ from llm2llm.ids import Json, canonical_json, example_id, sha256_file, sha256_js
 from llm2llm.merging import Iteration, history_entry, merge
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
+from llm2llm.records.judgments import AnswerJudgment
 from llm2llm.records.predictions import Prediction
 from llm2llm.records.responses import Response
 from llm2llm.records.samples import Sample
@@ -152,6 +153,7 @@ def make_run(
         predictions = _predictions(seeds, tests, i, TEST_RIGHT[i], hostile)
         write_records(folder / "predictions.parquet", Prediction, predictions)
         write_records(folder / "samples.parquet", Sample, _samples(predictions, recorded))
+        write_records(folder / "judgments.parquet", AnswerJudgment, [])
         cap = None if asked else 0
         errors = seed_errors(predictions, states, iteration=i, max_examples_per_seed=cap)
         write_records(folder / "errors.parquet", SeedError, errors)

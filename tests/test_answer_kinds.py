@@ -2,6 +2,7 @@
 
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +11,15 @@ from hypothesis import strategies as st
 from order_mails import order_mails
 from pydantic import ValidationError
 from teacher_server import orders_answer
+from typer.testing import CliRunner
 
 from llm2llm.answers import canonical, equal, extract, why_unreadable
+from llm2llm.cli.main import app
 from llm2llm.dates import day
 from llm2llm.exceptions import StudentError
 from llm2llm.json_answers import json_schema
 from llm2llm.json_cells import object_of_cells
+from llm2llm.params.whole import problems
 from llm2llm.parsing import Candidate
 from llm2llm.starting.json_fields import infer_fields
 from llm2llm.student.classes import labels_of
@@ -182,9 +186,9 @@ def test_one_other_field_makes_another_answer(
         ("{}", "field 'a' is missing"),
         ('{"a": null}', "field 'a' is missing"),
         ('{"a": "  "}', "field 'a' is missing"),
-        ('{"a": 5}', "field 'a' is \"5\", expected text"),
+        ('{"a": 5}', "field 'a' is 5, expected text"),
         ('{"a": {"b": "x"}}', "expected text"),
-        ('{"a": "\\ud800"}', "expected text"),
+        ('{"a": "\\ud800"}', "field 'a' is \"\\ud800\", expected text"),
         ('{"a": "x", "n": "5"}', "expected a number"),
         ('{"a": "x", "n": true}', "expected a number"),
         ('{"a": "x", "n": 1e999}', "expected a number"),
@@ -196,7 +200,9 @@ def test_what_is_no_object_of_the_schema_is_unparsable(text: str, reason: str) -
     spec = form(field("a"), field("n", type="number", required=False))
     assert extract(spec, text) is None
     assert not equal(spec, text, text)
-    assert reason in why_unreadable(spec, text)
+    told = why_unreadable(spec, text)
+    assert reason in told
+    assert told.encode()  # it goes into files
 
 
 @pytest.mark.parametrize(
@@ -314,6 +320,29 @@ def test_a_classifier_of_sets_is_refused() -> None:
     """It would give one label of several."""
     with pytest.raises(StudentError, match="set `kind: causal`"):
         labels_of(labels())
+
+
+def test_validate_refuses_a_classifier_of_free_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Classifier and a task without labels are a contradiction before any work, not after it."""
+    monkeypatch.chdir(tmp_path)
+    Path("d.csv").write_text(
+        "\n".join(["question,answer", *(f"how much is {k} and {k},{2 * k}" for k in range(40))]),
+        encoding="utf-8",
+    )
+    command = ["init", "p", "--data", "d.csv", "--kind", "number", "--teacher", "symbolic"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    monkeypatch.chdir(tmp_path / "p")
+    params = Path("params.yaml")
+    text = params.read_text(encoding="utf-8")
+    assert "kind: causal" in text
+    params.write_text(text.replace("kind: causal", "kind: classifier"), encoding="utf-8")
+    [problem] = [
+        line for line in problems(params, Path("stages/pool.yaml")) if "classifier" in line
+    ]
+    assert "`answer` section has no labels" in problem and "`kind: causal`" in problem
 
 
 def test_the_walks_mails_and_its_teacher_fit_one_schema() -> None:

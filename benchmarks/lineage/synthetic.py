@@ -13,6 +13,7 @@ from llm2llm.ids import canonical_json, example_id, sha256_file, sha256_json
 from llm2llm.merging import Iteration, history_entry, merge
 from llm2llm.records.errors import SeedError
 from llm2llm.records.examples import Example
+from llm2llm.records.judgments import AnswerJudgment
 from llm2llm.records.predictions import Prediction
 from llm2llm.records.responses import Response
 from llm2llm.records.samples import Sample
@@ -150,6 +151,7 @@ class Synthetic:
             ),
         )
         write_records(folder / "samples.parquet", Sample, [])
+        write_records(folder / "judgments.parquet", AnswerJudgment, [])
         asked = [self.request(seed, i) for seed in wrong]
         ids = ["rq-" + sha256_json(request) for request in asked]
         new = [text(f"new{i}", k) for k in range(n)]

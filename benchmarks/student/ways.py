@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from llm2llm.params.loading import load_section
+from llm2llm.params.measuring import MeasuringParams
 from llm2llm.params.predict import PredictParams
 from llm2llm.tasks.sections import StudentFormat
 
@@ -221,7 +222,7 @@ def import_all() -> None:
 
 def asking_params() -> PredictParams:
     """Ask in batches of 64, without the calculator."""
-    return load_section(ROOT / "params.yaml", "predict", PredictParams).model_copy(
+    return load_section(ROOT / "params.yaml", "predict", MeasuringParams).answering.model_copy(
         update={
             "batch_size": 64,
             "max_new_tokens": MAX_NEW_TOKENS,

@@ -15,9 +15,10 @@ class Disclosure:
     """Texts by kind, and what the owner declared of them; null: not declared.
 
     `errors`, `requests` and `responses` count those with their text. `teachers` gives the terms of
-    each teacher's outputs by its name. `teacher_address` is the one in params.json, asked or not.
-    Of a review, `edited` counts what people wrote, `before` the texts that they edited or rejected,
-    `notes` theirs; `withdrawals` are the reasons that the manifest gives.
+    each teacher's outputs by its name. `teacher_address` is the one in params.json, asked or not,
+    as `judge_addresses` are. Of a review, `edited` counts what people wrote, `before` the texts
+    that they edited or rejected, `notes` theirs; `withdrawals` are the reasons that the manifest
+    gives.
     """
 
     seeds: int
@@ -36,6 +37,7 @@ class Disclosure:
     seeds_license: str | None
     teachers: dict[str, str | None]
     teacher_address: str | None
+    judge_addresses: list[str]
 
     @property
     def undeclared(self) -> list[str]:
@@ -77,7 +79,15 @@ def disclosure(folder: Path, manifest: Manifest) -> Disclosure:
         seeds_license=card.get("seeds_license"),
         teachers={name: terms.get(name) for name in sorted(teachers["teacher"])},
         teacher_address=_part(_part(params, "teacher_batch"), "openai").get("base_url"),
+        judge_addresses=_judge_addresses(params),
     )
+
+
+def _judge_addresses(params: Any) -> list[str]:
+    judges = [_part(_part(params, name), "judge") for name in ("dedupe_against_test", "predict")]
+    backends = ("openai", "openai_batch")
+    found = [_part(judge, name).get("base_url") for judge in judges for name in backends]
+    return sorted({address for address in found if isinstance(address, str)})
 
 
 def _part(values: Any, name: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ def explain(
     example: Annotated[str, typer.Argument(help="An example's id, or a unique start of it.")],
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Trace an example to its seed, the wrong answer, the request and the gates.
+    """Trace an example to its seed, wrong answer, request and gates.
 
     Takes seeds and rejected candidates too.
 
@@ -32,6 +32,7 @@ def explain(
         fact("gold answer", found.seed.answer)
         fact("row of the raw file", found.seed.source_row)
         fact("students 0, 1, ... answered", ", ".join(found.verdicts) or "not yet")
+        _judged(found)
         print(f"\nwhat was written for it: llm2llm blame {found.example_id}")
         _bundle(found)
         return
@@ -40,6 +41,7 @@ def explain(
     block("gold target", found.seed.target)
     if found.wrong_answer:
         _wrong_answer(found.wrong_answer)
+        _judged(found)
     if found.request:
         _request(found.request)
     if found.paid:
@@ -100,6 +102,11 @@ def _wrong_answer(found: WrongAnswer) -> None:
     fact("read as", found.answer)
     fact("checkpoint", found.checkpoint)
     fact("wrong in a row", found.n_wrong_in_a_row)
+
+
+def _judged(found: Explanation) -> None:
+    for each in found.judged:
+        fact(f"the judge, of student {each.iteration}", f"{each.opinion}: {each.reason}")
 
 
 def _request(found: Asked) -> None:

@@ -139,7 +139,7 @@ def export(
 ) -> None:
     """Write all requests with their answers to one file; no key is ever in it.
 
-    Requests of the leakage judge hold test items: whoever gets the file has then seen them.
+    Requests of a judge hold test items: whoever gets the file has then seen them.
 
     Example: llm2llm ledger export answers.parquet --since 2026-11-01
     """
@@ -151,7 +151,7 @@ def export(
     print(f"{file}: {done.n_rows} requests with their outcomes")
     if done.n_judged:
         print(
-            f"warning: {done.n_judged} of them were put to the leakage judge and hold test items"
+            f"warning: {done.n_judged} of them were put to a judge and hold test items"
             " word for word; whoever gets this file has seen them"
         )
 

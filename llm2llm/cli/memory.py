@@ -9,7 +9,7 @@ from pathlib import Path
 from llm2llm.exceptions import DataError, MachineError, StudentError
 from llm2llm.params.base_model import BaseModelParams
 from llm2llm.params.loading import load_section, load_value
-from llm2llm.params.predict import PredictParams
+from llm2llm.params.measuring import MeasuringParams
 from llm2llm.params.subsample import SubsampleParams
 from llm2llm.params.train_iter import TrainIterParams
 from llm2llm.raw import read_raw
@@ -41,7 +41,7 @@ def memory_lines() -> list[str]:
 def _look() -> tuple[list[str], list[str]]:
     base = load_section(PARAMS, "base_model", BaseModelParams)
     train = load_section(PARAMS, "train_iter", TrainIterParams)
-    predict = load_section(PARAMS, "predict", PredictParams)
+    predict = load_section(PARAMS, "predict", MeasuringParams)
     try:
         shape = _shape(base)
         device = device_for(train.device, package_versions()["torch"])

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from llm2llm.cli.tables import block, fact, heading, print_json
-from llm2llm.cli.teaching import ledger_of, sender_of
+from llm2llm.cli.teaching import answer_judge_of, ledger_of, sender_of
 from llm2llm.exceptions import TeacherError
 from llm2llm.pending import load_teaching
-from llm2llm.previewing import Answered, Preview, Shown
+from llm2llm.previewing import Answered, Preview, Shown, ShownJudging
 from llm2llm.previewing import preview as preview_requests
 from llm2llm.stage import store
 
@@ -36,7 +36,9 @@ def preview(
             root,
             store(),
             teaching,
+            ledger,
             lambda chosen: sender_of(teaching, ledger, chosen),
+            answer_judge_of(teaching, ledger),
             iteration=iteration,
             n=n,
             ask=ask,
@@ -58,6 +60,8 @@ def _in_words(found: Preview, *, asked: bool) -> None:
     if not asked and any(request.answered is None for request in found.requests):
         how = "costs nothing" if found.free else "is to be paid for"
         print(f"\n--ask sends what is not answered yet, which {how}, and keeps the answers")
+    if found.judging is not None:
+        _judging(found.judging)
 
 
 def _title(found: Preview) -> str:
@@ -69,6 +73,18 @@ def _title(found: Preview) -> str:
             " run"
         )
     return f"{title}{'; it has its answers already' if found.answered else ''}"
+
+
+def _judging(shown: ShownJudging) -> None:
+    heading(f"The judge of answers, about one to seed {shown.seed_id}")
+    fact("prompt tokens, at 4 bytes each", shown.n_tokens)
+    for message in shown.messages:
+        block(message.role, message.content)
+    cost = "" if shown.most.cost is None else f", for {shown.most.cost:.4f} at most"
+    print(
+        f"\nit is asked by the stages predict and predict-control, {shown.most.n_requests} times at"
+        f" most in the rest of the run{cost}; `llm2llm quote` says what is expected"
+    )
 
 
 def _request(shown: Shown) -> None:

@@ -48,7 +48,7 @@ def push(
     yes: Annotated[bool, typer.Option("--yes", help="Push without asking.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Verify a bundle, say what others will see of it, and commit it to a Hub.
+    """Verify a bundle, say what it shows, and commit it to a Hub.
 
     The token is read from HF_TOKEN and written nowhere; HF_ENDPOINT names another Hub.
 
@@ -169,6 +169,8 @@ def _show(
         fact("reason of a withdrawal", reason)
     fact("params and task file", "whole, as params.json")
     fact("address of a teacher in them", shown.teacher_address)
+    for address in shown.judge_addresses:
+        fact("address of a judge in them", address)
     heading("What you declare of it")
     fact("license of the bundle", shown.license or _NOT_DECLARED)
     fact("source of the seeds", shown.seeds_source or _NOT_DECLARED)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from llm2llm.cli.tables import heading, print_json, table
-from llm2llm.cli.teaching import ledger_of, sender_of
+from llm2llm.cli.teaching import answer_judge_of, ledger_of, sender_of
 from llm2llm.estimating import Amount
 from llm2llm.judging_stage import judge_of
 from llm2llm.pending import load_teaching
@@ -18,9 +18,10 @@ from llm2llm.stage import store
 def quote(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Say what the rest of the run will ask of the teacher, and cost: at most, and as expected.
+    """Say what is still asked of teacher and judges, and its cost.
 
-    Nothing is sent and no key is needed. What the ledger holds already is not counted.
+    Both are told at most, and as expected. Nothing is sent and no key is needed. Of what the
+    teacher is asked, what the ledger holds already is not counted.
 
     Example: llm2llm quote
     """
@@ -33,6 +34,7 @@ def quote(
             ledger,
             lambda iteration: sender_of(teaching, ledger, iteration),
             judge_of("dedupe-against-test", lambda: ledger, lambda _tally: None),
+            answer_judge_of(teaching, ledger),
         )
     if json_:
         print_json(found)
@@ -42,22 +44,26 @@ def quote(
 
 def _in_words(found: Quote) -> None:
     print(f"teacher {found.backend}{': costs nothing' if found.free else ''}")
-    if found.judge is not None:
-        print(f"judge {found.judge.backend}{': costs nothing' if found.judge.free else ''}")
+    judges = [
+        (name, judge)
+        for name, judge in (("judge", found.judge), ("judge of answers", found.answer_judge))
+        if judge is not None
+    ]
+    for name, judge in judges:
+        print(f"{name} {judge.backend}{': costs nothing' if judge.free else ''}")
     heading("Still to be sent")
     rows: list[list[object]] = []
     for each in found.iterations:
         source = "known" if each.known else "assumed"
         amounts = [*_cells(each.expected), *_cells(each.most)]
         rows.append([each.iteration, each.n_asked, source, each.n_held, *amounts])
-    if found.judge is not None:
-        nothing: list[object] = [0, 0, 0, "0.0000"]
-        rows.append(["judge", None, None, None, *nothing, *_cells(found.judge.most)])
+    for name, judge in judges:
+        rows.append([name, None, None, None, *_cells(judge.expected), *_cells(judge.most)])
     rows.append(["all", None, None, None, *_cells(found.expected), *_cells(found.most)])
     names = ["iteration", "seeds", "errors", "in ledger"]
     amounts_named = ["requests", "prompt", "completion", "cost"]
     table([*names, *amounts_named, *(f"most {name}" for name in amounts_named)], rows)
-    if not found.free or (found.judge is not None and not found.judge.free):
+    if not found.free or any(not judge.free for _, judge in judges):
         heading("Left of the budget")
         left = found.left
         cost = None if left.cost is None else f"{left.cost:.4f}"

@@ -54,6 +54,8 @@ def _show(found: Status) -> None:
     fact("prompt tokens so far", found.n_prompt_tokens)
     fact("completion tokens so far", found.n_completion_tokens)
     fact("cost so far, at the prices in params.yaml", _cost(found.cost))
+    if found.n_judges:
+        print("  what is asked of judges is in none of these: `llm2llm ledger status` has it all")
     for step in _changed(found):
         print(f"stale: {step.stage}, as {step.changed} is not as it was")
     if not found.compared:

@@ -12,7 +12,8 @@ from llm2llm.files import read_json, read_records, replacing_folder, write_text
 from llm2llm.lineage.run import open_run
 from llm2llm.lineage.students import find_student
 from llm2llm.params.loading import load_section, load_value
-from llm2llm.params.predict import PredictParams
+from llm2llm.params.measuring import MeasuringParams
+from llm2llm.records.judgments import AnswerJudgment
 from llm2llm.records.split import SplitRow
 from llm2llm.reporting.model_card import model_card
 from llm2llm.stage import PARAMS
@@ -65,6 +66,7 @@ def export(
             task=load_value(task, "name", str),
             citation=load_value(task, "citation", str),
             is_adapter=is_adapter(folder),
+            judgments=_judgments(found.folder.with_name("judgments.parquet")),
         )
         write_text(folder / "README.md", card)
     if json_:
@@ -83,13 +85,18 @@ def export(
     print(f"next: llm2llm predict FILE --student {out}")
 
 
+def _judgments(path: Path) -> list[AnswerJudgment]:
+    # A run that an older version made has no such file.
+    return read_records(path, AnswerJudgment) if path.exists() else []
+
+
 def how_to_ask(folder: Path, base_folder: Path, task: Path) -> HowToAsk:
     """Gather what a student needs besides its weights, from this project's params and task.
 
     The token limit is settled by the seeds, and nothing is drawn.
     """
     student_format = load_section(task, "student", StudentFormat)
-    params = load_section(PARAMS, "predict", PredictParams)
+    params = load_section(PARAMS, "predict", MeasuringParams).answering
     limit = params.max_new_tokens
     if limit is None and student_kind(folder) != CLASSIFIER:
         seeds = read_records(Path("data/split/seed.parquet"), SplitRow)

@@ -18,8 +18,8 @@ from llm2llm.params.base_model import BaseModelParams
 from llm2llm.params.contradictions import endpoint_of
 from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.params.loading import load_section, load_value
-from llm2llm.params.openai_chat import missing_key
-from llm2llm.params.predict import PredictParams
+from llm2llm.params.measuring import MeasuringParams
+from llm2llm.params.openai_chat import OpenAIChatParams, missing_key
 from llm2llm.params.subsample import SubsampleParams
 from llm2llm.params.teacher_batch import TeacherBatchParams
 from llm2llm.params.train_iter import TrainIterParams
@@ -65,7 +65,8 @@ def validate(
             print(f"problem: {problem}")
         if not found:
             print("\n".join([*memory_lines(), ""]), end="")
-            print("params, data and this machine hold; next: dvc repro")
+            asking = "llm2llm preview and llm2llm quote, then " if any(_endpoints()) else ""
+            print(f"params, data and this machine hold; next: {asking}dvc repro")
     if found:
         raise typer.Exit(ParamsError.exit_code)
 
@@ -103,7 +104,7 @@ def base_problems() -> Iterator[str]:
 
 def engine_problems() -> Iterator[str]:
     """Yield why the student could not be asked as params say, which shows after training only."""
-    predict = load_section(PARAMS, "predict", PredictParams)
+    predict = load_section(PARAMS, "predict", MeasuringParams)
     train = load_section(PARAMS, "train_iter", TrainIterParams)
     try:
         choose_engine(predict, train.kind, "cpu")
@@ -112,24 +113,34 @@ def engine_problems() -> Iterator[str]:
 
 
 def teacher_problems() -> Iterator[str]:
-    """Yield what teacher and judge lack on this machine; a key is looked for, never shown."""
-    judge = load_section(PARAMS, "dedupe_against_test", DedupeParams).judging
-    for params in (load_section(PARAMS, "teacher_batch", TeacherBatchParams), judge):
-        if params is None or params.backend in ("symbolic", "vllm") or params.replay:
-            continue
-        section, endpoint = endpoint_of(params)
+    """Yield what teacher and judges lack on this machine; a key is looked for, never shown."""
+    for section, endpoint in _endpoints():
         variable = endpoint.api_key_env
         if variable and not os.environ.get(variable, "").strip():
             yield f"{PARAMS}: {missing_key(variable, section)}"
 
 
-def reach_problems() -> Iterator[str]:
-    """Yield what does not answer of the hub and the endpoint that a run will need."""
-    base = load_section(PARAMS, "base_model", BaseModelParams)
+def _endpoints() -> Iterator[tuple[str, OpenAIChatParams]]:
+    """Yield the endpoints that a run asks, teacher's and judges', by their places in params."""
+    leak_judge = load_section(PARAMS, "dedupe_against_test", DedupeParams).judging
+    answer_judge = load_section(PARAMS, "predict", MeasuringParams).judge
     teaching = load_section(PARAMS, "teacher_batch", TeacherBatchParams)
+    for params in (teaching, leak_judge, answer_judge):
+        if params is None or params.backend in ("symbolic", "vllm") or params.replay:
+            continue
+        yield endpoint_of(params)
+
+
+def reach_problems() -> Iterator[str]:
+    """Yield what does not answer of the hub and the endpoints that a run will need."""
+    base = load_section(PARAMS, "base_model", BaseModelParams)
     found = [hub_problem(base.model, base.revision, os.environ.get)]
-    if teaching.backend in ("openai", "openai-batch") and not teaching.replay:
-        found.append(endpoint_problem(*endpoint_of(teaching), os.environ.get))
+    asked: set[tuple[str, str | None]] = set()
+    for section, endpoint in _endpoints():
+        # A teacher that judges too is asked once.
+        if (place := (endpoint.base_url, endpoint.api_key_env)) not in asked:
+            asked.add(place)
+            found.append(endpoint_problem(section, endpoint, os.environ.get))
     yield from (f"{PARAMS}: {problem}" for problem in found if problem is not None)
 
 

@@ -112,23 +112,28 @@ def _write(section: str, entries: "Sequence[Exclusion]") -> int:
 
 def _quote(found: "Withdrawal") -> "Quote | None":
     """Quote what is asked again once the first set that changes is another; null: nothing is."""
-    from llm2llm.cli.teaching import ledger_of, sender_of
+    from llm2llm.cli.teaching import answer_judge_of, ledger_of, sender_of
+    from llm2llm.judging_stage import judge_of
     from llm2llm.lineage.progress import status, undone_from
     from llm2llm.lineage.run import open_run
     from llm2llm.pending import load_teaching
     from llm2llm.quoting import quote
 
     assert found.first_set is not None
-    if found.first_set >= open_run(Path()).n_iterations:
-        return None
     teaching = load_teaching(Path())
     with ledger_of(store(), make=False) as ledger:
+        answer_judge = answer_judge_of(teaching, ledger)
+        # Of the last set alone no teacher is asked, but the judge of its student's answers.
+        if found.first_set >= open_run(Path()).n_iterations and answer_judge is None:
+            return None
         return quote(
             Path(),
             store(),
             teaching,
             ledger,
             lambda iteration: sender_of(teaching, ledger, iteration),
+            judge_of("dedupe-against-test", lambda: ledger, lambda _tally: None),
+            answer_judge,
             found=undone_from(status(Path(), store()), found.first_set),
         )
 
@@ -198,8 +203,9 @@ def _show_cost(found: "Withdrawal", quoted: "Quote | None") -> None:
         print("  change the prompt or the teacher first: what it writes again is rejected again")
     if quoted is not None:
         most, expected = quoted.most, quoted.expected
+        judges = " and judges" if quoted.judge or quoted.answer_judge else ""
         print(
-            f"  requests to teacher {quoted.backend}: {expected.n_requests:.0f} expected,"
+            f"  requests to teacher {quoted.backend}{judges}: {expected.n_requests:.0f} expected,"
             f" {most.n_requests:.0f} at most"
         )
         print(f"  their cost: {_cost(expected.cost)} expected, {_cost(most.cost)} at most")

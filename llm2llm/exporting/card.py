@@ -6,6 +6,7 @@ import yaml
 
 from llm2llm.bundle.layout import ALL_TABLES, CROISSANT, DATASET, FORMS, REVIEW
 from llm2llm.exporting.facts import Facts
+from llm2llm.exporting.judged import judged_told
 from llm2llm.exporting.reviewed import review_told
 
 _METHOD = (
@@ -113,8 +114,9 @@ def _body(facts: Facts) -> Iterator[str]:
         "- Targets of augmented examples are the teacher's. "
         + _validity(facts)
         + "\n- The examples follow one student's errors on one sample of seeds; another student"
-        " would have had other examples written.\n"
-        "- Inputs stand as they are, without a prompt: bring your own template.\n"
+        " would have had other examples written."
+        + judged_told(facts.task, facts.params)
+        + "\n- Inputs stand as they are, without a prompt: bring your own template.\n"
         "- Hashes show that nothing changed since the manifest was written, not who wrote it:"
         " get the manifest's hash another way if that matters."
     )

@@ -8,13 +8,14 @@ from pathlib import Path
 from llm2llm.exceptions import DataError
 from llm2llm.files import as_json, replacing, write_records
 from llm2llm.ledger.database import Entry
+from llm2llm.ledger.identity import JUDGING
 from llm2llm.ledger.reading import entries, reading
 
 SUFFIXES = (".parquet", ".jsonl")
 
 
 # Within a string of the request its quotes would be escaped.
-_JUDGES = '"purpose":"judge"'
+_NAMES_A_PURPOSE = '"purpose":"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def export(ledger: Path, target: Path, *, backend: str | None, since: str | None
         nonlocal n_rows, n_judged
         for row in rows:
             n_rows += 1
-            n_judged += _JUDGES in row.request and json.loads(row.request).get("purpose") == "judge"
+            n_judged += _is_judging(row.request)
             yield row
 
     with reading(ledger) as connection:
@@ -51,6 +52,10 @@ def export(ledger: Path, target: Path, *, backend: str | None, since: str | None
         else:
             _write_lines(target, rows)
     return Exported(n_rows, n_judged)
+
+
+def _is_judging(request: str) -> bool:
+    return _NAMES_A_PURPOSE in request and json.loads(request).get("purpose") in JUDGING
 
 
 def _write_lines(path: Path, rows: Iterable[Entry]) -> None:

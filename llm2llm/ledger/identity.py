@@ -15,6 +15,8 @@ from llm2llm.ids import Json, sha256_json
 #   runtime section            when an answer comes and whether it may, not which
 #   versions of the clients    carry the request; what they send is all here
 _FORMAT = 1
+# The purposes that an identity names; requests with them may hold test items, word for word.
+JUDGING = ("judge", "grade")
 
 
 def describe_request(
@@ -25,15 +27,15 @@ def describe_request(
     random_seed: int,
     draw: int,
     about: str | None = None,
-    judges: bool = False,
+    purpose: str | None = None,
     teacher: Mapping[str, Json],
 ) -> dict[str, Json]:
     """Gather a request's identity; `teacher` is all that the backend adds to it.
 
     `draw` is how many requests the seed has had before: without it a seed that is wrong again
     would get the old answer for ever. `about` is the request whose answer is to be solved: votes on
-    the same text from two requests are two samples. It is left out where it is null, and so is the
-    purpose but where `judges` says that it is to judge.
+    the same text from two requests are two samples. `purpose` is one of JUDGING, or null. Both are
+    left out where they are null.
     """
     described: dict[str, Json] = {
         "format": _FORMAT,
@@ -46,8 +48,8 @@ def describe_request(
     }
     if about is not None:
         described["about"] = about
-    if judges:
-        described["purpose"] = "judge"
+    if purpose is not None:
+        described["purpose"] = purpose
     return described
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from llm2llm.lineage.judged import SeedJudgment
 from llm2llm.records.decisions import Decision
 from llm2llm.records.split import SplitRow
 
@@ -115,7 +116,8 @@ class Explanation:
     made of it and the parts below are null; else they are set and `verdicts` is empty. What
     stands in no hashed file, since it may differ between equal runs, is `paid` and `recorded`: null
     and empty where ledger or dvc.lock are not there. `review` is null where nobody decided,
-    `bundle` where the example, or what an edit made of it, is in none.
+    `bundle` where the example, or what an edit made of it, is in none. `judged` holds what the
+    judge of free text said of the wrong answer, or of all answers to a seed; else it is empty.
     """
 
     kind: str
@@ -134,3 +136,4 @@ class Explanation:
     recorded: tuple[Recorded, ...] = ()
     review: Ruling | None = None
     bundle: Bundle | None = None
+    judged: tuple[SeedJudgment, ...] = ()

@@ -25,6 +25,7 @@ from llm2llm.lineage.finding import (
     find_example,
     parent_of_edit,
 )
+from llm2llm.lineage.judged import said_of
 from llm2llm.lineage.locked import Locked
 from llm2llm.lineage.paying import entries
 from llm2llm.lineage.ruling import exported, holds, ruling
@@ -50,6 +51,9 @@ def explain(root: Path, given: str, store: Path | None = None) -> Explanation:
     run = open_run(root)
     decisions = read_decisions(root / DECISIONS)
     found = _explain(run, parent_of_edit(run, given, parents(decisions)) or given)
+    wrong = found.wrong_answer
+    tried = range(run.n_iterations + 1) if wrong is None else [wrong.iteration]
+    found = replace(found, judged=said_of(run, found.seed.example_id, tried))
     decision = decisions.get(found.example_id)
     if decision is not None and found.kind == "augmented":
         found = replace(found, review=ruling(run, decision))

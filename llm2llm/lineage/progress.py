@@ -69,7 +69,8 @@ class IterationStatus:
 class Status:
     """A run at this moment; `running` is at work now.
 
-    With `compared` false nothing was ever recorded in dvc.lock, and files alone tell.
+    With `compared` false nothing was ever recorded in dvc.lock, and files alone tell. Tokens and
+    cost are the teacher's, without those of the `n_judges` that params name.
     """
 
     n_iterations: int
@@ -81,6 +82,7 @@ class Status:
     n_completion_tokens: int | None
     cost: float | None
     compared: bool
+    n_judges: int
     running: list[Running]
     next_command: str
 
@@ -127,9 +129,15 @@ def status(root: Path, store: Path) -> Status:
         n_completion_tokens=_total([each.n_completion_tokens for each in iterations]),
         cost=sum(cost or 0.0 for cost in costs) if costs and None not in costs else None,
         compared=bool(locked),
+        n_judges=_n_judges(params),
         running=running(root, store),
         next_command=_next_command(root, finished),
     )
+
+
+def _n_judges(params: Mapping[str, Any]) -> int:
+    screening, predict = params.get("dedupe_against_test") or {}, params.get("predict") or {}
+    return ("judge" in (screening.get("gates") or [])) + (predict.get("judge") is not None)
 
 
 def _next_command(root: Path, finished: bool) -> str:

@@ -1,20 +1,22 @@
 """What sections demand of a teacher that cannot hold together, seen before any work."""
 
+from llm2llm.params.measuring import MeasuringParams
 from llm2llm.params.openai_chat import OpenAIChatParams
 from llm2llm.params.runtime import RuntimeParams
 from llm2llm.params.teacher import TeacherParams
 from llm2llm.params.teacher_batch import TeacherBatchParams
 from llm2llm.params.teacher_vllm import model_problem
-from llm2llm.tasks.sections import ResponseFormat, TeacherPrompt
+from llm2llm.tasks.sections import AnswerFormat, ResponseFormat, TeacherPrompt
 
 
 def teaching_problems(
-    params: TeacherBatchParams, runtime: RuntimeParams, prompt: TeacherPrompt
+    params: TeacherBatchParams, runtime: RuntimeParams, prompt: TeacherPrompt, answer: AnswerFormat
 ) -> list[str]:
     """List what the teacher would stop for, one line each, naming the key in params.yaml."""
     found = sending_problems(params, runtime, prompt.response)
-    # That the symbolic teacher solves nothing is told already.
-    return found if params.backend == "symbolic" else found + vote_problems(params.solves, prompt)
+    if params.backend == "symbolic":
+        return found  # that it solves nothing is told already
+    return found + vote_problems(params.solves, prompt, answer)
 
 
 def sending_problems(
@@ -53,14 +55,35 @@ def sending_problems(
     return found
 
 
-def vote_problems(solves: int, prompt: TeacherPrompt) -> list[str]:
-    """Say that there are to be votes and nothing to ask for them; empty where all holds."""
+def vote_problems(solves: int, prompt: TeacherPrompt, answer: AnswerFormat) -> list[str]:
+    """Say why there can be no votes though there are to be some; empty where all holds."""
+    if solves and answer.kind == "free":
+        return [
+            f"`teacher_batch.solves`: found {solves}, expected 0: the task's `answer.kind` is free,"
+            " and votes need answers that can be compared"
+        ]
     if not solves or prompt.solve is not None:
         return []
     return [
         f"`teacher_batch.solves`: found {solves}, expected 0, as the task's `teacher.solve` is"
         " null; or write a template over `input` there"
     ]
+
+
+def judge_problems(answer: AnswerFormat, params: MeasuringParams) -> list[str]:
+    """Say that free text has no judge, or that other answers have one."""
+    if answer.kind == "free" and params.judge is None:
+        return [
+            "`predict.judge`: found null, expected a section: the task's `answer.kind` is free, and"
+            " somebody has to say which answers are right; docs/student.md has one to copy, or take"
+            " `answer.kind: text` where only the very same text is right"
+        ]
+    if answer.kind != "free" and params.judge is not None:
+        return [
+            f"`{params.judge.where}`: found a section, expected null: the task's `answer.kind` is"
+            f" {answer.kind}, which is compared and not judged"
+        ]
+    return []
 
 
 def endpoint_of(params: TeacherParams) -> tuple[str, OpenAIChatParams]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from llm2llm.params.judge import JudgeParams
+from llm2llm.params.judge import LeakJudgeParams
 from llm2llm.params.section import Section
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -45,7 +45,7 @@ class DedupeParams(Section):
     rouge: GateCut
     masked: GateCut
     embedding: EmbeddingGateParams
-    judge: JudgeParams | None
+    judge: LeakJudgeParams | None
     loosest: Share
     flag_rate: Annotated[float, Field(gt=0, lt=1)]
     calibration_rows: Annotated[int, Field(ge=0)]
@@ -83,6 +83,6 @@ class DedupeParams(Section):
             )
 
     @property
-    def judging(self) -> JudgeParams | None:
+    def judging(self) -> LeakJudgeParams | None:
         """The judge's section where that gate is on."""
         return self.judge if "judge" in self.gates else None

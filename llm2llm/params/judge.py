@@ -1,4 +1,4 @@
-"""Section `dedupe_against_test.judge`: who says whether a near candidate is a test item."""
+"""Sections that name a judge: a teacher that says yes or no to what it is shown."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -8,14 +8,7 @@ from llm2llm.params.teacher import TeacherParams
 
 
 class JudgeParams(TeacherParams):
-    """A teacher that is shown a candidate beside the test items nearest to it, and a cosine.
-
-    Asked about are candidates that score `asked_from` and do not reach the embedding gate's cut.
-    """
-
-    where: ClassVar[str] = "dedupe_against_test.judge"
-
-    asked_from: Annotated[float, Field(gt=0, le=1)]
+    """A teacher with a model: the symbolic one has none that could judge."""
 
     @field_validator("backend", mode="before")
     @classmethod
@@ -25,3 +18,20 @@ class JudgeParams(TeacherParams):
                 "openai, openai-batch or vllm: the symbolic teacher has no model that could judge"
             )
         return value
+
+
+class LeakJudgeParams(JudgeParams):
+    """A judge that is shown a candidate beside the test items nearest to it, and a cosine.
+
+    Asked about are candidates that score `asked_from` and do not reach the embedding gate's cut.
+    """
+
+    where: ClassVar[str] = "dedupe_against_test.judge"
+
+    asked_from: Annotated[float, Field(gt=0, le=1)]
+
+
+class AnswerJudgeParams(JudgeParams):
+    """A judge that is shown an input, its reference answer and a student's, of test rows too."""
+
+    where: ClassVar[str] = "predict.judge"

@@ -8,13 +8,13 @@ from pydantic import BaseModel
 
 from llm2llm.exceptions import ParamsError
 from llm2llm.params.base_model import BaseModelParams
-from llm2llm.params.contradictions import sending_problems, teaching_problems
+from llm2llm.params.contradictions import judge_problems, sending_problems, teaching_problems
 from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.params.diff_errors import DiffErrorsParams
 from llm2llm.params.exclude import SetsParams
 from llm2llm.params.export import ExportParams
 from llm2llm.params.loading import check, read_yaml
-from llm2llm.params.predict import PredictParams
+from llm2llm.params.measuring import MeasuringParams
 from llm2llm.params.report import ReportParams
 from llm2llm.params.runtime import RuntimeParams
 from llm2llm.params.subsample import SubsampleParams
@@ -28,7 +28,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "base_model": BaseModelParams,
     "subsample": SubsampleParams,
     "train_iter": TrainIterParams,
-    "predict": PredictParams,
+    "predict": MeasuringParams,
     "diff_errors": DiffErrorsParams,
     "teacher_batch": TeacherBatchParams,
     "dedupe_against_test": DedupeParams,
@@ -66,23 +66,36 @@ def problems(params: Path, pool: Path) -> list[str]:
             continue
         loaded[name], lines = check(model, values[name], name, params.parent)
         found += [f"{params}: {line}" for line in lines]
-    found += [f"{params}: {line}" for line in _of_judge(loaded)]
+    found += [f"{params}: {line}" for line in _of_judges(loaded)]
     found += _iterations(params, values.get("iterations"), pool)
     if isinstance(values.get("task"), str):
         task, lines = _task(params, values["task"])
         found += lines
         teaching, runtime = loaded.get("teacher_batch"), loaded.get("runtime")
         if task and isinstance(teaching, TeacherBatchParams) and isinstance(runtime, RuntimeParams):
-            told = teaching_problems(teaching, runtime, task.teacher)
+            told = teaching_problems(teaching, runtime, task.teacher, task.answer)
             found += [f"{params}: {line}" for line in told]
+        train = loaded.get("train_iter")
+        classifies = isinstance(train, TrainIterParams) and train.kind == "classifier"
+        if task and classifies and (why := task.answer.why_no_classes()):
+            found.append(f"{params}: {why}")
+        predict = loaded.get("predict")
+        if task and isinstance(predict, MeasuringParams):
+            found += [f"{params}: {line}" for line in judge_problems(task.answer, predict)]
     return found
 
 
-def _of_judge(loaded: Mapping[str, BaseModel | None]) -> list[str]:
-    screening, runtime = loaded.get("dedupe_against_test"), loaded.get("runtime")
-    if not isinstance(screening, DedupeParams) or not isinstance(runtime, RuntimeParams):
+def _of_judges(loaded: Mapping[str, BaseModel | None]) -> list[str]:
+    """List what the judges that are on would stop for; sections that do not hold are told of."""
+    screening, predict = loaded.get("dedupe_against_test"), loaded.get("predict")
+    runtime = loaded.get("runtime")
+    if not isinstance(runtime, RuntimeParams):
         return []
-    return sending_problems(screening.judging, runtime, None) if screening.judging else []
+    judges = [
+        screening.judging if isinstance(screening, DedupeParams) else None,
+        predict.judge if isinstance(predict, MeasuringParams) else None,
+    ]
+    return [line for judge in judges if judge for line in sending_problems(judge, runtime, None)]
 
 
 _NAMES = {int: "a whole number", str: "text"}

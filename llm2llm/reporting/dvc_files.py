@@ -3,22 +3,29 @@
 from llm2llm.grading import Accuracy
 from llm2llm.ids import Json
 from llm2llm.reporting.breakdown import Breakdowns, as_json, f1s
+from llm2llm.reporting.judged import Counts, JudgedAnswers
 from llm2llm.reporting.metrics import Measured, Point
 from llm2llm.reporting.passing import PassRate
 
 _DIGITS = 6
 
 
-def as_metrics(measured: Measured, parts: Breakdowns | None = None) -> dict[str, Json]:
+def as_metrics(
+    measured: Measured, parts: Breakdowns | None = None, judged: JudgedAnswers | None = None
+) -> dict[str, Json]:
     """Nest the numbers as DVC shows and compares them; what was not measured has no key.
 
-    `parts` are the scores by class, label or field, of answers that have some.
+    `parts` are the scores by class, label or field, of answers that have some; `judged` counts
+    those that were put to a judge.
     """
     first, last = measured.points[0], measured.points[-1]
-    final_f1s, first_f1s = (f1s(parts.final), f1s(parts.first)) if parts else ({}, {})
+    of_final, of_first = (f1s(parts.final), f1s(parts.first)) if parts else ({}, {})
+    if judged:
+        of_final |= _judged(judged.final)
+        of_first |= _judged(judged.first)
     metrics: dict[str, Json] = {
-        "final": {"n_examples": last.n_examples, **_accuracies(last), **final_f1s},
-        "first": {"n_examples": first.n_examples, **_accuracies(first), **first_f1s},
+        "final": {"n_examples": last.n_examples, **_accuracies(last), **of_final},
+        "first": {"n_examples": first.n_examples, **_accuracies(first), **of_first},
         "iterations": {str(point.iteration): _numbers(point) for point in measured.points},
         "rejected": dict(measured.rejected),
         "n_suspected_label_errors": len(measured.suspected),
@@ -27,6 +34,8 @@ def as_metrics(measured: Measured, parts: Breakdowns | None = None) -> dict[str,
         control = _interval("test", measured.control) | _passed(measured.control_passed)
         if parts and parts.control:
             control |= f1s(parts.control)
+        if judged and judged.control is not None:
+            control |= _judged(judged.control)
         metrics["control"] = control
     for name, found in (
         ("final_minus_control", measured.over_control),
@@ -72,6 +81,10 @@ def _passed(found: PassRate | None) -> dict[str, Json]:
         "test_any_right": _short(found.any_right),
         "n_draws": found.n_draws,
     }
+
+
+def _judged(counts: Counts) -> dict[str, Json]:
+    return {f"{split}_judged": dict(each) for split, each in counts.items()}
 
 
 def _interval(split: str, found: Accuracy) -> dict[str, Json]:

@@ -1,12 +1,14 @@
 """The model card of an exported student."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from llm2llm.answer_verdicts import by_split, in_words, names_of
 from llm2llm.grading import Accuracy
 from llm2llm.lineage.students import Student
+from llm2llm.records.judgments import AnswerJudgment
 from llm2llm.student.base import Base
 from llm2llm.tasks.sections import StudentFormat
 
@@ -20,8 +22,12 @@ def model_card(
     task: str,
     citation: str,
     is_adapter: bool,
+    judgments: Sequence[AnswerJudgment] = (),
 ) -> str:
-    """Write README.md with the Hub's YAML header; equal facts give equal bytes."""
+    """Write README.md with the Hub's YAML header; equal facts give equal bytes.
+
+    `judgments` are those of this student's answers, empty where answers were compared.
+    """
     classifies = manifest.get("kind") == "classifier"
     header = {
         "base_model": base.model if base.kind == "hub" else None,
@@ -39,7 +45,7 @@ def model_card(
         "## Origin",
         _origin(manifest, base, is_adapter),
         "## Accuracy",
-        _accuracies(student.accuracy),
+        _accuracies(student.accuracy, judgments),
         "## Use",
         _use(student_format, base, is_adapter, manifest.get("labels")),
         "## License",
@@ -67,7 +73,7 @@ def _origin(manifest: Mapping[str, Any], base: Base, is_adapter: bool) -> str:
     )
 
 
-def _accuracies(accuracies: Mapping[str, Accuracy]) -> str:
+def _accuracies(accuracies: Mapping[str, Accuracy], judgments: Sequence[AnswerJudgment]) -> str:
     lines = ["| rows | right | 95 % interval (Wilson) | unparsable |", "|---|---|---|---|"]
     for split, found in accuracies.items():
         if found.n:
@@ -77,6 +83,15 @@ def _accuracies(accuracies: Mapping[str, Accuracy]) -> str:
             )
     lines.append("")
     lines.append("The seed rows were trained on. The test rows were used to measure alone.")
+    if by_split(judgments):
+        counts = [
+            f"{sum(each.values())} to {split} rows ({in_words(each)})"
+            for split, each in by_split(judgments).items()
+        ]
+        lines.append(
+            "Answers are free text: one that was not equal to its reference is right where a model,"
+            f" {names_of(judgments)}, said yes. It was asked about {', '.join(counts)}."
+        )
     return "\n".join(lines)
 
 

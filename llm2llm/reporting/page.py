@@ -14,6 +14,7 @@ from llm2llm.reporting.breakdown import MOST_CLASSES, Breakdowns, matrix, pairs
 from llm2llm.reporting.charts import funnel
 from llm2llm.reporting.drawing import Chart
 from llm2llm.reporting.further import Further
+from llm2llm.reporting.judged import JudgedAnswers
 from llm2llm.reporting.metrics import Measured
 from llm2llm.reporting.nearest import closest, stopped
 from llm2llm.reporting.table import table
@@ -40,10 +41,12 @@ def page(
     charts: Mapping[str, Chart],
     params: ReportParams,
     parts: Breakdowns | None = None,
+    judged: JudgedAnswers | None = None,
 ) -> str:
     """Write the page; it needs no other file and no network, and only its own script may run.
 
-    `parts` are the scores by class, label or field, of answers that have some.
+    `parts` are the scores by class, label or field, of answers that have some; `judged` counts
+    those that were put to a judge.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -78,6 +81,7 @@ def page(
         suspected=_suspected(finished, measured, params.n_suspects_shown),
         chains=further.chains,
         parts=parts,
+        judged=judged,
         n_classes=MOST_CLASSES,
         matrix=matrix(parts.final.confusion or []) if parts else None,
         confused=pairs(parts.final.confusion or []) if parts else [],

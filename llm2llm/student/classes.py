@@ -19,17 +19,11 @@ class Labeled:
 
 def labels_of(answer_format: AnswerFormat | None) -> list[str]:
     """Give the classes in the task's order; raises StudentError where the task has none."""
-    if answer_format is not None and answer_format.kind == "labels":
-        raise StudentError(
-            "`train_iter.kind`: found classifier, which gives one label, but the task's answers are"
-            " sets of labels; set `kind: causal`, with a causal base model"
-        )
-    if answer_format is None or not answer_format.labels:
-        raise StudentError(
-            "`train_iter.kind`: found classifier, but the task's `answer` section has no labels,"
-            " expected some to tell apart; list them there, or set `kind: causal`"
-        )
-    return list(answer_format.labels)
+    if answer_format is None:
+        raise StudentError("training: no labels were given for the classifier to tell apart")
+    if why := answer_format.why_no_classes():
+        raise StudentError(why)
+    return list(answer_format.labels or [])
 
 
 def labeled(

@@ -84,11 +84,12 @@ class AnswerFormat(Section):
     `pattern` is a regular expression whose group 1, at its last match, is the answer; null takes
     the whole stripped text. `labels` is set exactly for the kinds label, choice and labels, `hook`
     exactly for the kind python, `fields` exactly for the kind json; the other kinds need not name
-    them. `separator` stands between the labels of the kind labels; null: commas, semicolons or
+    them. Texts of the kind free compare as those of the kind text do; where they differ a judge is
+    asked. `separator` stands between the labels of the kind labels; null: commas, semicolons or
     line ends.
     """
 
-    kind: Literal["number", "label", "choice", "labels", "text", "json", "python"]
+    kind: Literal["number", "label", "choice", "labels", "text", "free", "json", "python"]
     pattern: str | None
     labels: list[str] | None
     hook: Hook | None = None
@@ -125,6 +126,20 @@ class AnswerFormat(Section):
                 raise ValueError(
                     f"separator: one that is in no label, as it is in {label!r}; name another"
                 )
+
+    def why_no_classes(self) -> str | None:
+        """Say why no classifier can give such answers; null where one can."""
+        if self.kind == "labels":
+            return (
+                "`train_iter.kind`: found classifier, which gives one label, but the task's answers"
+                " are sets of labels; set `kind: causal`, with a causal base model"
+            )
+        if not self.labels:
+            return (
+                "`train_iter.kind`: found classifier, but the task's `answer` section has no"
+                " labels, expected some to tell apart; list them there, or set `kind: causal`"
+            )
+        return None
 
     def parts(self, text: str) -> list[str]:
         """Cut a text where labels of a set are separated."""

@@ -1,6 +1,7 @@
 """Answers that were bought before: say so instead of paying for them a second time."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,31 @@ def is_listed(stage: str, lock: Path, root: Path) -> bool:
     entry = _at(loaded, ("stages", stage))
     if not isinstance(entry, dict) or not entry.get("outs"):
         return False
-    return all(_is_same(root / dep["path"], dep) for dep in entry.get("deps", [])) and all(
+    # Folders last: they are models, which take time to hash.
+    deps = sorted(entry.get("deps", []), key=lambda dep: (root / dep["path"]).is_dir())
+    return all(
         _has_params(root / file, values) for file, values in entry.get("params", {}).items()
-    )
+    ) and all(_is_same(root / dep["path"], dep) for dep in deps)
 
 
 def _is_same(path: Path, dep: dict[str, Any]) -> bool:
-    # Dependencies of a paid stage are files; a folder here belongs to another kind of stage.
-    if not path.is_file():
-        return False
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == dep.get("md5")
+    if path.is_dir():
+        return _md5_of_folder(path) == dep.get("md5")
+    return path.is_file() and _md5(path) == dep.get("md5")
+
+
+def _md5_of_folder(folder: Path) -> str:
+    """Hash a folder as DVC does: by the names and hashes of its files, in the names' order."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    named = sorted((path.relative_to(folder).as_posix(), path) for path in files)
+    listed = [{"md5": _md5(path), "relpath": name} for name, path in named]
+    text = json.dumps(listed, sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _has_params(path: Path, values: dict[str, Any]) -> bool:

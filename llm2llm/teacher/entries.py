@@ -7,7 +7,7 @@ from typing import Protocol
 
 from llm2llm.ids import Json
 from llm2llm.ledger.database import Charge, Entry, Ledger
-from llm2llm.ledger.identity import describe_request
+from llm2llm.ledger.identity import JUDGING, describe_request
 from llm2llm.teacher.budget import Prices
 from llm2llm.teacher.protocol import Answer, LostCall, Refusal, TeacherRequest
 
@@ -21,7 +21,7 @@ def describe(request: TeacherRequest, teacher: Mapping[str, Json]) -> dict[str, 
         random_seed=request.random_seed,
         draw=request.draw,
         about=request.about,
-        judges=request.purpose == "judge",
+        purpose=request.purpose if request.purpose in JUDGING else None,
         teacher=teacher,
     )
 

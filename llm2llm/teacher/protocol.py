@@ -36,20 +36,21 @@ class Message:
     content: str
 
 
-Purpose = Literal["write", "solve", "judge"]
+Purpose = Literal["write", "solve", "judge", "grade"]
 
 
 @dataclass(frozen=True, slots=True)
 class TeacherRequest:
-    """One request: to write an example like a seed, to solve one, or to judge whether it leaks.
+    """One request: to write an example like a seed, to solve one, or to judge or grade a text.
 
     `seed_input` and `seed_target` are what the messages show, for a teacher that reads no prose;
     the target is empty where there is something to solve, and `about` is then the request that
     wrote it. Where there is something to judge they are the candidate's input and the test item's,
-    `seed_id` names that pair, and `judged` has the ids of candidate and test item. `draw` counts
-    the earlier requests of the seed, or of the same problem to solve; `random_seed` is the run's,
-    but 0 where something is judged. `response_schema` is the JSON schema of the answer, null for
-    free text.
+    `seed_id` names that pair, and `judged` has the ids of candidate and test item. Where a
+    student's answer is graded they are input and reference answer of the row that `seed_id` names.
+    `draw` counts the earlier requests of the seed, or of the same problem to solve; `random_seed`
+    is the run's, but 0 where something is judged or graded. `response_schema` is the JSON schema of
+    the answer, null for free text.
     """
 
     request_id: str
@@ -67,6 +68,8 @@ class TeacherRequest:
     @property
     def subject(self) -> str:
         """Say what the request is about, for messages."""
+        if self.purpose == "grade":
+            return f"an answer to {self.seed_id}"
         if self.judged is None:
             return f"seed {self.seed_id}"
         candidate, item = self.judged

@@ -1,0 +1,26 @@
+"""The judge of free text that a new project begins with: the teacher's own model."""
+
+import yaml
+
+from llm2llm.params.judge import AnswerJudgeParams
+from llm2llm.starting.params_text import put_section
+
+# The likeliest verdict, where the teacher's section says how freely it answers.
+_TEMPERATURE = 0.0
+
+
+def with_judge(text: str) -> str:
+    """Fill `predict.judge` in a params.yaml; a teacher without a model leaves it null."""
+    teaching = yaml.safe_load(text)["teacher_batch"]
+    if teaching["backend"] == "symbolic":
+        return text
+    section = {name: teaching[name] for name in AnswerJudgeParams.model_fields}
+    chosen = section[teaching["backend"].replace("-", "_")]
+    if chosen["temperature"] is not None:
+        section[teaching["backend"].replace("-", "_")] = {**chosen, "temperature": _TEMPERATURE}
+    return put_section(text, ("predict", "judge"), section)
+
+
+def lacks_judge(text: str) -> bool:
+    """Say whether a params.yaml names no judge of free text."""
+    return yaml.safe_load(text)["predict"]["judge"] is None
