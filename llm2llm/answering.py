@@ -6,12 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from llm2llm.answers import extract
 from llm2llm.exceptions import DataError
 from llm2llm.grading import Accuracy, accuracy, grade
-from llm2llm.json_cells import object_of_cells
+from llm2llm.json_cells import cell_text, object_of_cells
 from llm2llm.scoring import Breakdown, Cell, Scoring
 from llm2llm.student.engine import Engine, Question
 from llm2llm.student.generating import Generation
@@ -85,17 +86,18 @@ def answer_rows(
     engine: Engine,
     rows: Iterable[tuple[int, dict[str, Any]]],
     *,
+    file: Path,
     fields: Fields,
     answer_format: AnswerFormat,
     max_new_tokens: int,
 ) -> Iterator[AnsweredRow]:
     """Yield an answer for each row, in their order; few rows are in memory at a time.
 
-    Raises DataError where a row lacks the input.
+    Raises DataError, which names the file that they are of, where a row lacks the input.
     """
     source = iter(rows)
     while chunk := list(itertools.islice(source, _CHUNK)):
-        inputs = [_input(number, values, fields) for number, values in chunk]
+        inputs = [_input(f"{file}:{number}", values, fields) for number, values in chunk]
         prompts = engine.encode(inputs)
         limit = within_context(engine, prompts, max_new_tokens)
         texts: dict[int, Generation] = {}
@@ -117,23 +119,30 @@ def answer_rows(
             )
 
 
-def _input(number: int, values: dict[str, Any], fields: Fields) -> str:
+def _input(where: str, values: dict[str, Any], fields: Fields) -> str:
     text = values.get(fields.input)
     if not isinstance(text, str) or not text.strip():
         found = ", ".join(values) if fields.input not in values else repr(text)
         raise DataError(
-            f"row {number}: field `{fields.input}`: found {found or 'no fields'}, expected text"
-            f" there, as the task's `fields` section names it"
+            f"{where}: field `{fields.input}`: found {found or 'no fields'}, expected text there,"
+            " as the task's `fields` section names it; mend the row, or rename its field"
         )
     return text
 
 
 def _gold(values: dict[str, Any], fields: Fields, answer_format: AnswerFormat) -> str | None:
-    """Read a row's label; that of a JSON task may be an object, or stand in columns of its own."""
+    """Read a row's label; that of a JSON task may be an object, or stand in columns of its own.
+
+    What is no text is read as `llm2llm init` reads it.
+    """
     target = values.get(fields.target)
     if answer_format.fields is not None:
         if fields.target not in values:
             target = object_of_cells(answer_format.fields, values)
         elif isinstance(target, dict):
             target = json.dumps(target, ensure_ascii=False)
+    elif isinstance(target, list) and answer_format.kind == "labels":
+        target = (answer_format.separator or ", ").join(map(str, target))
+    elif isinstance(target, int | float):
+        target = cell_text(target)
     return extract(answer_format, target) if isinstance(target, str) else None

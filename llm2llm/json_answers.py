@@ -67,11 +67,16 @@ def read_fields(fields: Sequence[AnswerField], text: str) -> dict[str, str] | Un
             continue
         written = _value(field, value)
         if written is None:
-            told = json.dumps(value, ensure_ascii=False)[:_SHOWN]
             expected = f"expected {_EXPECTED[field.type]}"
-            return Unreadable(f"field {field.name!r} is {told}, {expected}")
+            return Unreadable(f"field {field.name!r} is {_told(value)}, {expected}")
         values[field.name] = written
     return values
+
+
+def _told(value: Any) -> str:
+    """Show a value as it was written, half surrogate pairs as escapes."""
+    told = str(value) if isinstance(value, _Digits) else json.dumps(value, ensure_ascii=False)
+    return told[:_SHOWN].encode(errors="backslashreplace").decode()
 
 
 def canonical_object(fields: Sequence[AnswerField], text: str) -> str | None:

@@ -1,6 +1,7 @@
 """Write the cells of a table's row as the values of a JSON object."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +10,26 @@ from llm2llm.tasks.sections import AnswerField
 
 # Numbers as JSON writes them: a code such as 007 is none.
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+# Beyond it not every whole number is a float.
+_EXACT = 2**53
 _TRUTH = {"true": "true", "false": "false"}
+
+
+def cell_text(cell: Any) -> str | None:
+    """Write one cell as text; None where it is empty, as a number that is none is.
+
+    A spreadsheet's and pandas' whole numbers are often kept as 5.0, and written as 5.
+    """
+    if cell is None or isinstance(cell, str):
+        return cell
+    if isinstance(cell, float):
+        if math.isnan(cell):
+            return None
+        if cell.is_integer() and abs(cell) < _EXACT:
+            return str(int(cell))
+    if isinstance(cell, bool | int | float | dict):
+        return json.dumps(cell, ensure_ascii=False)
+    return str(cell)
 
 
 def cell_json(kind: str, cell: Any) -> str | None:

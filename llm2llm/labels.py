@@ -1,6 +1,7 @@
 """Read labels, sets of labels and choices, whichever way a model writes them."""
 
 import re
+import unicodedata
 
 from llm2llm.tasks.sections import AnswerFormat
 
@@ -11,13 +12,18 @@ def one_label(labels: list[str], text: str) -> str | None:
         return text
     folded: dict[str, list[str]] = {}
     for label in labels:
-        folded.setdefault(label.casefold(), []).append(label)
-    text = text.casefold()
+        folded.setdefault(_fold(label), []).append(label)
+    text = _fold(text)
     named = {text} if text in folded else _words(list(folded), text)
     if len(named) != 1:
         return None
     meant = folded[named.pop()]
     return meant[0] if len(meant) == 1 else None
+
+
+def _fold(text: str) -> str:
+    """Undo case, and whether accents are written as one character with their letter or two."""
+    return unicodedata.normalize("NFC", text.casefold())
 
 
 def label_set(spec: AnswerFormat, text: str) -> str | None:
@@ -58,10 +64,10 @@ def choice(labels: list[str], text: str) -> str | None:
     A letter counts as a position only where no label is a single letter; digits never do, as some
     count from 0 and some from 1.
     """
-    names = {label.casefold(): label for label in labels}
+    names = {_fold(label): label for label in labels}
     if not any(len(label) == 1 and label.isalpha() for label in labels):
         names = {chr(ord("a") + i): label for i, label in enumerate(labels[:26])} | names
-    folded = " ".join(text.casefold().split())
+    folded = " ".join(_fold(text).split())
     if folded in names:
         return names[folded]
     found = _CHOICE.fullmatch(folded)

@@ -1,6 +1,5 @@
 """Rows of a table that a person brings, one at a time: JSON lines, CSV or Parquet."""
 
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from llm2llm.csv_form import cell_rows, encoding_of, separator_of
 from llm2llm.exceptions import DataError
 
 _SHOWN = 60
@@ -21,7 +21,11 @@ def stream_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     The name's ending says which form it is. Raises DataError that names file and row where one
     cannot be read.
     """
-    readers = {".jsonl": _json_lines, ".ndjson": _json_lines, ".csv": _csv, ".parquet": _parquet}
+    readers = {
+        **dict.fromkeys((".jsonl", ".ndjson"), json_records),
+        **dict.fromkeys((".csv", ".tsv"), _csv),
+        ".parquet": _parquet,
+    }
     if path.suffix.lower() not in readers:
         raise DataError(
             f"{path}: found the ending {path.suffix!r}, expected one of {', '.join(readers)};"
@@ -32,14 +36,17 @@ def stream_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     yield from readers[path.suffix.lower()](path)
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line and object of each row of JSON lines, which no ending need tell."""
     with path.open("rb") as stream:
         for line, raw in enumerate(stream, start=1):
             if not raw.strip():
                 continue
             try:
                 value = json.loads(raw.decode("utf-8-sig" if line == 1 else "utf-8"))
-            except ValueError as failure:
+            except UnicodeDecodeError as failure:
+                raise DataError(f"{path}:{line}: not UTF-8 ({failure}); save it as UTF-8") from None
+            except (ValueError, RecursionError) as failure:
                 raise DataError(
                     f"{path}:{line}: not JSON ({failure}); expected one JSON object per line"
                 ) from None
@@ -49,30 +56,22 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.reader(stream, strict=True)
-        names: list[str] | None = None
-        line = 1
-        try:
-            for cells in reader:
-                if names is None:
-                    names = cells
-                    if len(set(names)) < len(names):
-                        raise DataError(
-                            f"{path}:1: found a column name twice in {_short(cells)}; rename one"
-                        )
-                elif cells:
-                    if len(cells) != len(names):
-                        raise DataError(
-                            f"{path}:{line}: found {len(cells)} cells, expected {len(names)} as in"
-                            " the first line; mend the row"
-                        )
-                    yield line, dict(zip(names, cells, strict=True))
-                line = reader.line_num + 1
-        except (csv.Error, UnicodeDecodeError) as failure:
+    return csv_records(path, encoding_of(path))
+
+
+def csv_records(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line and cells of each row by the columns' names, which `llm2llm init` gives too."""
+    rows = cell_rows(path, encoding, separator_of(path, encoding, alone=True))
+    names: list[str] = []
+    for line, cells in rows:
+        if names:
+            yield line, dict(zip(names, cells, strict=True))
+            continue
+        names = [cell.strip() or f"column_{k}" for k, cell in enumerate(cells, 1)]
+        if len(set(names)) < len(names):
             raise DataError(
-                f"{path}:{line}: not CSV ({failure}); save it as CSV in UTF-8"
-            ) from None
+                f"{path}:{line}: found a column name twice in {_short(cells)}; rename one"
+            )
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

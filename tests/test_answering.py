@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
 from llm2llm.answering import AnsweredRow, Tally, answer_rows
 from llm2llm.cli.predict import _in_words
+from llm2llm.exceptions import DataError
 from llm2llm.student.generating import Generation
 from llm2llm.tasks.sections import AnswerField, AnswerFormat, Fields
 
@@ -43,12 +45,23 @@ class Parrot:
         return [Generation(self.text, False, 1) for _ in questions]
 
 
-def answered(rows: list[dict], text: str = '{"order": "A1", "amount": 5}') -> list[AnsweredRow]:
+def answered(
+    rows: list[dict],
+    text: str = '{"order": "A1", "amount": 5}',
+    answer_format: AnswerFormat = ORDERS,
+) -> list[AnsweredRow]:
     """Let the parrot answer rows."""
     fields = Fields(input="mail", target="answer")
     asked = enumerate(rows, start=1)
     return [
-        *answer_rows(Parrot(text), asked, fields=fields, answer_format=ORDERS, max_new_tokens=9)
+        *answer_rows(
+            Parrot(text),
+            asked,
+            file=Path("mails.csv"),
+            fields=fields,
+            answer_format=answer_format,
+            max_new_tokens=9,
+        )
     ]
 
 
@@ -64,6 +77,39 @@ def test_a_json_label_may_stand_as_text_object_or_columns() -> None:
     ]
     verdicts = [row.verdict for row in answered(rows)]
     assert verdicts == ["right", "right", "right", "wrong", None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "text", "cells"),
+    [
+        ("label", ["1", "2"], "1", [1, 1.0, "1", 2, None, float("nan")]),
+        ("label", ["true", "false"], "true", [True, "true", False]),
+        ("labels", ["a", "b"], "b, a", [["a", "b"], "a;b", ["a"], []]),
+        ("number", None, "5", [5, 5.0, "5", 5.5]),
+    ],
+)
+def test_a_label_may_be_of_any_type_that_init_reads(
+    kind: str, labels: list[str] | None, text: str, cells: list
+) -> None:
+    """Numbers, true and false and lists are what they are as text; what is missing has none."""
+    answer_format = AnswerFormat(kind=kind, pattern=None, labels=labels)
+    rows = [{"mail": "m", "answer": cell} for cell in cells]
+    verdicts = [row.verdict for row in answered(rows, text, answer_format)]
+    right = len(verdicts) - verdicts[::-1].index("right")
+    assert set(verdicts[:right]) == {"right"}
+    assert verdicts[right] == "wrong"
+    assert set(verdicts[right + 1 :]) <= {None}
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [({"text": "m", "n": 1}, "text, n"), ({"mail": " "}, "' '"), ({}, "no fields")],
+)
+def test_a_row_without_an_input_is_named(row: dict, found: str) -> None:
+    """File, row, field, what was found and what to do are in one message."""
+    message = f"mails.csv:2: field `mail`: found {found}, expected text there.*; mend the row"
+    with pytest.raises(DataError, match=message):
+        answered([{"mail": "m"}, row])
 
 
 def test_the_summary_scores_each_field() -> None:

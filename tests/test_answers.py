@@ -247,6 +247,14 @@ def test_labels_that_differ_in_case_only_must_be_exact() -> None:
     assert [extract(both, text) for text in ("Us", "us", "US")] == ["Us", "us", None]
 
 
+def test_accents_may_be_characters_of_their_own() -> None:
+    """A model writes one character where a label was typed as a letter and an accent."""
+    apart = "Cafe\u0301"
+    assert extract(spec("label", [apart, "Bar"]), "It is a café.") == apart
+    assert extract(spec("label", ["Café", "Bar"]), apart) == "Café"
+    assert extract(spec("choice", ["Café", "Bar"]), f"({apart})") == "Café"
+
+
 def test_a_label_inside_another_is_not_a_second_one() -> None:
     """The longer label wins where one contains the other as a word."""
     assert extract(spec("label", ["new york", "york"]), "It is New York.") == "new york"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from llm2llm.exceptions import Llm2llmError
 from llm2llm.installed import require_listed
 from llm2llm.records.decisions import DECISIONS, NO_DECISIONS
 from llm2llm.starting.pipeline import SITE, pipeline_files
+from llm2llm.starting.project import FIXED
 from llm2llm.starting.table import read_table
 from llm2llm.starting.upgrading import changes
 
@@ -166,6 +168,22 @@ def test_a_project_is_committed_where_git_knows_who_commits(
     assert told.stdout == ""
 
 
+def test_a_hooks_repository_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where git has set which repository a command is of, the project gets its own all the same."""
+    tickets(folder / "t.csv")
+    subprocess.run(["git", "init", "-q", "other"], check=True)
+    before = sorted((folder / "other/.git").rglob("*"))
+    monkeypatch.setenv("GIT_DIR", str(folder / "other/.git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(folder / "other"))
+    monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(folder / "other/.git/objects"))
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "A Person")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "a@example.org")
+    init()
+    assert (folder / "p/.git/HEAD").is_file()
+    assert sorted((folder / "other/.git").rglob("*")) == before
+
+
 def test_a_test_file_is_never_trained_on(folder: Path) -> None:
     """Rows of the test file are the test rows; train rows among them are left out and told."""
     tickets(folder / "t.csv")
@@ -216,8 +234,8 @@ def test_many_rows_are_drawn_from(folder: Path) -> None:
         ("a,b,c\n" + "x1,y1,z1\nx2,y2,z2\n" * 20, [], "not clear which columns are meant"),
         (",".join(f"c{k}" for k in range(40)) + "\n" + "x," * 39 + "x\n", [], "say --input"),
         ("text,label\n" + "".join(f"row {k},{k % 5}\n" for k in range(40)), [], "say --kind"),
-        ("text,label\n" + "".join(f"row {k},A\n" for k in range(40)), [], "nothing to learn"),
-        ("text,label\n" + "".join(f"row {k},{'AB'[k % 2]}\n" for k in range(10)), [], "10 rows"),
+        ("text,label\n" + "".join(f"row {k},A\n" for k in range(40)), [], "t.csv: all 40"),
+        ("text,label\n" + "".join(f"row {k},{'AB'[k % 2]}\n" for k in range(10)), [], "t.csv: 10"),
         ("text,label\na,A\nb,\n", [], "the column `label` is empty"),
         ("text,label\na,A\na,B\n", [], "the same text stands with different targets"),
         ("text,label\na,A\nb,B\n", ["--input", "body"], "--input: t.csv has no column 'body'"),
@@ -229,6 +247,24 @@ def test_many_rows_are_drawn_from(folder: Path) -> None:
         (None, ["--teacher", "http://x/v1"], "--teacher-model: missing, expected the name"),
         (None, ["--teacher", "symbolic", "--key-env", "K"], "symbolic asks no model"),
         (None, ["--data", "none.csv"], "none.csv: no such file"),
+        (None, ["--model", "a/b/c"], "--model: found 'a/b/c', expected the id of a hub's model"),
+        (None, ["--key-env", "sk-123"], "--key-env: expected the name of an environment variable"),
+        (
+            None,
+            ["--teacher", "http://me:pw@host/v1", "--teacher-model", "m"],
+            "--teacher: expected an address without user name",
+        ),
+        (
+            "text,label\n" + "same,A\n" * 59 + "other,B\n",
+            [],
+            "2 rows (besides 58 left out: 58 repeated) are too few",
+        ),
+        (
+            "text,label,who\n" + "".join(f"row {k},{'AB'[k % 2]},me\n" for k in range(60)),
+            ["--group", "who"],
+            "--group: 1 groups hold the 60 rows, and none is left for the test set",
+        ),
+        (None, ["--test", "t.csv"], "0 rows to train on (besides 60 left out: 60 test item)"),
     ],
 )
 def test_what_cannot_be_used_leaves_nothing_behind(
@@ -243,6 +279,150 @@ def test_what_cannot_be_used_leaves_nothing_behind(
     assert isinstance(result.exception, Llm2llmError), result.output
     assert message in str(result.exception)
     assert not (folder / "p").exists()
+
+
+def test_a_link_that_leads_to_itself_is_no_folder(folder: Path) -> None:
+    """It is told as what it is."""
+    tickets(folder / "t.csv")
+    (folder / "p").symlink_to("p")
+    assert "p: a link that leads to itself" in init(exits=2)
+
+
+def test_no_secret_is_shown(folder: Path) -> None:
+    """What was given in the place of a variable's name may be the key itself."""
+    tickets(folder / "t.csv")
+    assert "sk-123" not in init("--key-env", "sk-123", exits=2)
+    told = init("--teacher", "http://me:pw@host/v1", "--teacher-model", "m", exits=2)
+    assert "pw" not in told
+    for address in ("https://me:pw@host/v1", "HTTPS://me:pw@host/v1", "ftp://me:pw@host"):
+        assert "--teacher: expected an address" in (told := init("--teacher", address, exits=2))
+        assert "pw" not in told
+
+
+def test_rows_of_the_test_file_that_are_left_out_are_kept_and_told(folder: Path) -> None:
+    """Like those of the train rows, by their file; a column of groups that it lacks is told."""
+    tickets(folder / "t.csv", who="me")
+    (folder / "test.csv").write_text("text,label\none,other\none!,other\ntwo,billing\ntwo,other\n")
+    told = init("--test", "test.csv", "--group", "who", "--drop-bad-rows")
+    assert "test.csv: 4 rows, from `text` to `label`" in told
+    assert "left_out.jsonl: 2 contradicting, 1 repeated of the test file" in told
+    assert "note: test.csv: has no column 'who', so its groups may be in train too" in told
+    kept = (folder / "p/data/raw/left_out.jsonl").read_text().splitlines()
+    assert [(row["file"], row["line"]) for row in map(json.loads, kept)] == [
+        ("test", 3),
+        ("test", 4),
+        ("test", 5),
+    ]
+
+
+def test_lists_of_texts_are_sets_of_labels(folder: Path) -> None:
+    """Nobody has to say so; beside other targets they stay lists."""
+    tags = [["red"], ["red", "round"], ["round", "flat"]]
+    lines = [{"text": f"thing {k}", "tags": tags[k % 3], "size": k} for k in range(60)]
+    (folder / "t.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run("init", "p", "--data", "t.jsonl", "--input", "text", "--target", "tags")
+    answer = task_of(folder / "p")["answer"]
+    assert (answer["kind"], answer["labels"]) == ("labels", ["flat", "red", "round"])
+    both = ("--target", "tags", "--target", "size")
+    run("init", "q", "--data", "t.jsonl", "--input", "text", *both)
+    fields = {each["name"]: each["type"] for each in task_of(folder / "q")["answer"]["fields"]}
+    assert fields == {"tags": "list", "size": "number"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["yes", "null", "1e3", "a: b", "#x", "- z", "~", "{{ x }}", "{% if %}", "{# c #}"],
+        ["👨\u200d👩\u200d👧 family", "a\u200bb", "e\x1b[31m", "line\nend", "כן\u200f"],
+    ],
+)
+def test_any_label_comes_back_from_the_task_file(folder: Path, labels: list[str]) -> None:
+    """What YAML, Jinja or a terminal would take for its own is read, asked and shown as text."""
+    rows = [
+        {"text": f"{{{{ 7 * 7 }}}} row {k}", "label": labels[k % len(labels)]} for k in range(90)
+    ]
+    (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = run("init", "p", "--data", "t.jsonl")
+    assert "\x1b" not in told
+    assert task_of(folder / "p")["answer"]["labels"] == sorted(labels)
+    os.chdir("p")
+    found = json.loads(run("task", "check", "--json"))
+    assert found["problems"] == []
+    said = found["rows"][0]["teacher"]
+    assert "{{ 7 * 7 }} row" in said[-1][1]
+    assert all(label in said[0][1] for label in labels)
+
+
+def test_a_worked_exchange_is_shown_as_it_stands(folder: Path) -> None:
+    """No row with braces that a template would act on is taken for it."""
+    rows = "".join(
+        f"{'{{ 7 * 7 }} and' if k % 2 else 'plain {'} row {k},{LABELS[k % 3]}\n" for k in range(60)
+    )
+    (folder / "t.csv").write_text("text,label\n" + rows)
+    init()
+    os.chdir("p")
+    shown = json.loads(run("task", "check", "--json"))["rows"][0]["teacher"]
+    assert [role for role, _ in shown] == ["system", "user", "assistant", "user"]
+    assert "plain { row" in shown[1][1]
+    assert "plain { row" in json.loads(shown[2][1])["text"]
+
+
+def test_the_folder_that_one_is_in_is_refused(folder: Path) -> None:
+    """It would be put in the place of itself."""
+    (folder / "here").mkdir()
+    tickets(folder / "here/t.csv")
+    os.chdir("here")
+    assert "is or holds the folder you are in" in run("init", ".", "--data", "t.csv", exits=2)
+    assert [path.name for path in Path().iterdir()] == ["t.csv"]
+
+
+def test_a_folder_may_be_a_link(folder: Path) -> None:
+    """What it leads to is made, and nothing is left beside it."""
+    tickets(folder / "t.csv")
+    (folder / "far").mkdir()
+    (folder / "p").symlink_to("far")
+    (folder / "q").symlink_to("gone")
+    init()
+    run("init", "q", "--data", "t.csv")
+    assert (folder / "far/params.yaml").is_file()
+    assert (folder / "gone/params.yaml").is_file()
+    assert sorted(path.name for path in folder.iterdir()) == ["far", "gone", "p", "q", "t.csv"]
+
+
+def test_a_place_that_cannot_be_written_to_is_told(folder: Path) -> None:
+    """With the folder, the reason and a way out."""
+    tickets(folder / "t.csv")
+    told = run("init", "t.csv/p", "--data", "t.csv", exits=8)
+    assert told.startswith("t.csv/p: cannot be made (")
+    assert "name a folder where you can write" in told
+
+
+def test_names_need_not_be_simple(folder: Path) -> None:
+    """Spaces are quoted where a command is shown; bytes that are no UTF-8 do not stop it."""
+    data = Path(os.fsdecode(b"my t\xff.csv"))
+    tickets(data)
+    assert "\n  cd 'my p'\n" in run("init", "my p", "--data", data, "--teacher", "ollama")
+    note = json.loads((folder / "my p/data/raw/source.json").read_text())
+    assert note["sources"]["data"]["path"] == "my t\ufffd.csv"
+
+
+def test_a_terminal_that_cannot_show_a_label_ends_nothing(folder: Path) -> None:
+    """What it cannot show is written as an escape, and the command is well."""
+    (folder / "t.csv").write_text(
+        "text,label\n" + "".join(f"row {k},{'גד'[k % 2]}\n" for k in range(60)), encoding="utf-8"
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", "from llm2llm.cli.main import main; main()"),
+            *("init", "p", "--data", "t.csv", "--teacher", "ollama"),
+        ],
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "(2 different targets in 60 rows): \\u05d2, \\u05d3" in done.stdout
 
 
 def test_on_a_terminal_it_asks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -333,6 +513,16 @@ def test_a_task_file_alone_can_be_had(folder: Path) -> None:
     assert "exists already" in run("task", "new", "t.yaml", "--data", "t.csv", exits=2)
 
 
+def test_a_task_file_can_be_had_from_rows_without_a_header(folder: Path) -> None:
+    """The message about a missing header names options that `task new` has, too."""
+    (folder / "t.csv").write_text("".join(f"5{k},{'AB'[k % 2]}\n" for k in range(12)))
+    told = run("task", "new", "t.yaml", "--data", "t.csv", exits=3)
+    assert "--no-header" in told
+    run("task", "new", "t.yaml", "--data", "t.csv", "--no-header", "--target", "column_2")
+    fields = yaml.safe_load(Path("t.yaml").read_text())["fields"]
+    assert fields == {"input": "column_1", "target": "column_2"}
+
+
 def test_stages_refuse_to_run_by_other_code(folder: Path) -> None:
     """A stage whose listing is not the installed code's names the way out, and so without one."""
     tickets(folder / "t.csv")
@@ -350,6 +540,20 @@ def test_stages_refuse_to_run_by_other_code(folder: Path) -> None:
     listing.unlink()
     done = subprocess.run(stage, capture_output=True, text=True, check=False)
     assert "`llm2llm upgrade` writes it" in done.stderr
+
+
+def test_lists_of_both_files_are_separated_alike(folder: Path) -> None:
+    """A comma in a label of one file does not make other labels of the other's."""
+    for name, odd in (("t.jsonl", "c, d"), ("test.jsonl", "e")):
+        rows = [{"text": f"{name} {k}", "tags": ["a", "b", odd][: k % 3 + 1]} for k in range(40)]
+        Path(name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for data, test in (("t.jsonl", "test.jsonl"), ("test.jsonl", "t.jsonl")):
+        told = json.loads(run("init", f"of-{data}", "--data", data, "--test", test, "--json"))
+        assert told["labels"] == ["a", "b", "c, d", "e"]
+    Path("test.jsonl").write_text(json.dumps({"text": "x", "tags": ["a", "e|f"]}) + "\n")
+    told = run("init", "p", "--data", "t.jsonl", "--test", "test.jsonl", exits=3)
+    assert "test.jsonl: the column `tags` holds texts with a bar" in told
+    assert not Path("p").exists()
 
 
 def test_upgrade_shows_first_and_then_brings_over(folder: Path) -> None:
@@ -380,6 +584,94 @@ def test_upgrade_shows_first_and_then_brings_over(folder: Path) -> None:
     assert set(values) == set(yaml.safe_load(params))
     assert list(values["train_iter"]) == list(yaml.safe_load(params)["train_iter"])
     assert run("upgrade").startswith("this project is up to date")
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (b"a: [\n", "params.yaml: not YAML (while parsing"),
+        (b"", "params.yaml: found nothing, expected sections"),
+        (b"- a\n", "params.yaml: found list, expected sections"),
+        (b"# caf\xe9\n", "params.yaml: not UTF-8 (invalid continuation byte at byte 5)"),
+    ],
+)
+def test_params_that_cannot_be_read_stop_an_upgrade(
+    folder: Path, params: bytes, message: str
+) -> None:
+    """One message, and nothing is written."""
+    tickets(folder / "t.csv")
+    init()
+    os.chdir("p")
+    Path("params.yaml").write_bytes(params)
+    Path("stages/plan.py").write_text("old\n")
+    assert message in run("upgrade", "--yes", exits=2)
+    assert Path("stages/plan.py").read_text() == "old\n"
+
+
+def test_upgrade_leaves_a_section_on_one_line_alone(folder: Path) -> None:
+    """Others get what they lack; `validate` names what this one does."""
+    tickets(folder / "t.csv")
+    init()
+    os.chdir("p")
+    text = Path("params.yaml").read_text().replace("  warmup_share: 0.1\n", "")
+    start, end = text.index("\nexport:"), text.index("\nruntime:")
+    Path("params.yaml").write_text(f"{text[:start]}\nexport: {{name: mine}}\n{text[end:]}")
+    run("upgrade", "--yes")
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    assert values["export"] == {"name": "mine"}
+    assert "warmup_share" in values["train_iter"]
+    assert "`export.version`: missing" in run("validate", "--no-reach", exits=2)
+
+
+@pytest.mark.parametrize(
+    ("taken", "added"),
+    [
+        (["!/data/review/"], ["!/data/review/"]),
+        (["/data/*"], ["/data/*", "!/data/raw/", "!/data/review/"]),
+        (["/data/*", "!/data/raw/"], ["/data/*", "!/data/raw/", "!/data/review/"]),
+    ],
+)
+def test_upgrade_adds_what_git_has_to_ignore(
+    folder: Path, taken: list[str], added: list[str]
+) -> None:
+    """One's own lines stay; exceptions stand after what they are taken from."""
+    tickets(folder / "t.csv")
+    init()
+    os.chdir("p")
+    left = [line for line in Path(".gitignore").read_text().splitlines() if line not in taken]
+    Path(".gitignore").write_text("\n".join(["/mine", *left]) + "\n")
+    run("upgrade", "--yes")
+    assert Path(".gitignore").read_text().splitlines() == ["/mine", *left, *added]
+    assert run("upgrade").startswith("this project is up to date")
+
+
+@pytest.mark.parametrize("arithmetic", [False, True])
+def test_upgrade_fills_in_what_suits_the_task(folder: Path, *, arithmetic: bool) -> None:
+    """Not what the quick start says of its own rows, its calculator and its card among them."""
+    tickets(folder / "t.csv")
+    init()
+    os.chdir("p")
+    task = Path("task.yaml").read_text()
+    Path("task.yaml").write_text(
+        task.replace("arithmetic: false", f"arithmetic: {str(arithmetic).lower()}")
+    )
+    params = Path("params.yaml").read_text()
+    start, end = params.index("\n  card:"), params.index("\nruntime:")
+    shorter = re.sub(r"\n  calculator: .*", "", params[:start] + params[end:])
+    Path("params.yaml").write_text(shorter)
+    run("upgrade", "--yes")
+    found = yaml.safe_load(Path("params.yaml").read_text())
+    assert found["export"] == yaml.safe_load(params)["export"]
+    assert found["predict"]["calculator"] is arithmetic
+
+
+def test_upgrade_leaves_a_broken_task_to_validate(folder: Path) -> None:
+    """It does what it can without the task file."""
+    tickets(folder / "t.csv")
+    init()
+    os.chdir("p")
+    Path("task.yaml").write_text("a: [\n")
+    assert "up to date" in run("upgrade")
 
 
 def test_upgrade_is_for_projects_that_init_made(folder: Path) -> None:
@@ -418,7 +710,8 @@ def test_a_listing_sees_a_changed_and_a_missing_module(tmp_path: Path) -> None:
 
 def test_an_up_to_date_project_has_no_changes() -> None:
     """The package's own files are what the package wants."""
-    assert changes({**pipeline_files(), str(DECISIONS): NO_DECISIONS}) == []
+    kept = {str(DECISIONS): NO_DECISIONS, ".gitignore": FIXED[".gitignore"]}
+    assert changes({**pipeline_files(), **kept}) == []
 
 
 def mails(path: Path, n: int = 60, word: str = "mail") -> Path:

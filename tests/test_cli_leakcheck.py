@@ -54,6 +54,18 @@ def check(candidates: Path, against: Path, *more: str) -> Result:
     return CliRunner().invoke(app, given)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_csv_may_be_a_spreadsheets(tmp_path: Path, against: Path, encoding: str) -> None:
+    """Semicolons and UTF-16 are read, and long cells and rows without anything in them."""
+    text = f"id;text\n1;{CLEAN[0]}\n;\n2;{TEST[0]}\n3;{'long ' * 40_000}\n"
+    (tmp_path / "c.csv").write_text(text, encoding=encoding)
+    result = check(tmp_path / "c.csv", against, "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    assert found["certificate"]["counts"]["kept"] == 2
+    assert len(found["first_leaks"]) == 1
+
+
 @pytest.fixture
 def against(tmp_path: Path) -> Path:
     """Write the test set."""
@@ -143,8 +155,8 @@ def test_masked_gate_is_asked_for(tmp_path: Path, against: Path) -> None:
     ("name", "content", "words"),
     [
         ("c.jsonl", b'{"text": "a"}\n{"txt": "b"}\n', "row 2: field `text` is missing, found txt"),
-        ("c.jsonl", b'{"text": "a"}\n[1]\n', "line 2: found [1], expected an object"),
-        ("c.jsonl", b'{"text": "a"}\n{"te\n', "line 2: not JSON"),
+        ("c.jsonl", b'{"text": "a"}\n[1]\n', "c.jsonl:2: found [1], expected a JSON object"),
+        ("c.jsonl", b'{"text": "a"}\n{"te\n', "c.jsonl:2: not JSON"),
         ("c.jsonl", b'{"text": "\xff"}\n', "not UTF-8"),
         ("c.jsonl", b'{"text": null}\n', "row 1: field `text`: found None"),
         ("c.jsonl", b'{"text": "\\u200b "}\n', "expected visible text"),
@@ -152,9 +164,10 @@ def test_masked_gate_is_asked_for(tmp_path: Path, against: Path) -> None:
         ("c.jsonl", b'{"text": "half \\ud83d"}\n', "expected visible text"),
         ("c.jsonl", b"\n", "no rows"),
         ("c.csv", b"text\n", "no rows"),
-        ("c.csv", b"text,b\na\n", "line 2: not as many fields as the 2"),
-        ("c.csv", b"text,b\na,b,c\n", "line 2: not as many fields as the 2"),
-        ("c.csv", b'text\n"a\n', "not CSV"),
+        ("c.csv", b"text,b\na\n", "c.csv:2: found 1 cells, expected 2"),
+        ("c.csv", b"text,b\na,b,c\n", "c.csv:2: found 3 cells, expected 2"),
+        ("c.csv", b'text\n"a\n', "c.csv:2: a row begins here that cannot be read"),
+        ("c.csv", "text\né\n".encode("cp1252"), "neither UTF-8 nor UTF-16"),
         ("c.parquet", b"PAR1", "cannot be read as Parquet"),
         ("gone.jsonl", None, "no such file"),
     ],

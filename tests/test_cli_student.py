@@ -30,6 +30,7 @@ from llm2llm.cli.student import student as student_app
 from llm2llm.exceptions import DataError, Llm2llmError, ParamsError, StudentError
 from llm2llm.files import write_records
 from llm2llm.prompts import render
+from llm2llm.records.judgments import AnswerJudgment
 from llm2llm.records.predictions import Prediction
 from llm2llm.records.split import SplitRow
 from llm2llm.rows import stream_rows
@@ -98,7 +99,11 @@ def project(
     """Write a run of three students, all of the kind that the test asks for; stand in it."""
     base, trained = students[request.param]
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params |= {"iterations": 2, "task": "tasks/ab.yaml", "predict": PREDICT.model_dump()}
+    params |= {
+        "iterations": 2,
+        "task": "tasks/ab.yaml",
+        "predict": PREDICT.model_dump() | {"judge": None},
+    }
     task = yaml.safe_load((ROOT / "llm2llm/tasks/trec.yaml").read_text(encoding="utf-8"))
     task |= {"name": "ab", "student": FORMAT.model_dump()}
     task["answer"] = {"kind": "label", "pattern": None, "labels": LABELS}
@@ -315,6 +320,40 @@ def test_the_confusion_table_counts_every_labelled_row(project: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_free_text_is_compared_at_home_and_elsewhere(project: Path, tmp_path: Path) -> None:
+    """Of labeled rows equal texts are counted, which is said; the model card counts judgments."""
+    path = rows_file(tmp_path / "rows.csv")
+    assert "no judge" not in CliRunner().invoke(app, ["predict", str(path)]).stderr
+    task = yaml.safe_load((project / "tasks/ab.yaml").read_text(encoding="utf-8"))
+    task["answer"] = {"kind": "free", "pattern": None, "labels": None}
+    (project / "tasks/ab.yaml").write_text(yaml.safe_dump(task), encoding="utf-8")
+    result = CliRunner().invoke(app, ["predict", str(path), "--json"], catch_exceptions=False)
+    assert "note: these are free texts, and no judge is asked here" in result.stderr
+    summary = json.loads(result.stdout.splitlines()[-1])["summary"]
+    assert summary["accuracy"]["n"] == 6
+    said = [
+        ("seed", None, "no"),
+        ("test", None, "yes"),
+        ("test", None, "failed"),
+        ("test", 0, "no"),
+    ]
+    judgments = [
+        AnswerJudgment(split, "ex", draw, "rq-1", opinion, "a reason", "a-judge", 1, 1)
+        for split, draw, opinion in said
+    ]
+    path = project / "data/iterations/1/judgments.parquet"
+    write_records(path, AnswerJudgment, judgments)
+    run("student", "export", "--iteration", "1", "--out", str(tmp_path / "out"))
+    card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    assert (
+        "right where a model, a-judge, said yes. It was asked about 1 to seed rows (1 no)" in card
+    )
+    assert "2 to test rows (1 yes, 1 failed)." in card
+    others = [each for each in (tmp_path / "out").rglob("*.json") if b"judge" in each.read_bytes()]
+    assert others == [] and "a reason" not in card
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
 def test_rows_are_read_as_answers_are_taken(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long file is never in memory: the first answer comes before later rows are read."""
     monkeypatch.setattr("llm2llm.answering._CHUNK", 2)
@@ -332,7 +371,12 @@ def test_rows_are_read_as_answers_are_taken(project: Path, monkeypatch: pytest.M
             yield n_read, {"text": f"{n_read} and 1"}
 
     answered = answer_rows(
-        engine, source(), fields=how.fields, answer_format=how.answer, max_new_tokens=3
+        engine,
+        source(),
+        file=Path("rows.csv"),
+        fields=how.fields,
+        answer_format=how.answer,
+        max_new_tokens=3,
     )
     assert [next(answered).row for _ in range(3)] == [1, 2, 3]
     assert n_read == 4
@@ -348,7 +392,11 @@ def test_bad_files_and_folders_are_named(project: Path, tmp_path: Path) -> None:
         ("rows.txt", DataError, "found the ending '.txt'"),
         ("none.csv", DataError, "no such file"),
         ("empty.jsonl", ParamsError, "found no rows"),
-        ("lacking.jsonl", DataError, "row 2: field `text`: found question, expected text"),
+        (
+            "lacking.jsonl",
+            DataError,
+            "lacking.jsonl:2: field `text`: found question, expected",
+        ),
     ):
         assert wanted in fails(failure, "predict", str(tmp_path / name))
     file = str(rows_file(tmp_path / "rows.jsonl"))
@@ -363,11 +411,13 @@ def test_bad_files_and_folders_are_named(project: Path, tmp_path: Path) -> None:
     [
         ("a.jsonl", b'{"a": 1}\n{"a"\n', "a.jsonl:2: not JSON"),
         ("a.jsonl", b"[1]\n", "a.jsonl:1: found [1], expected a JSON object"),
-        ("a.jsonl", b'{"a": "\xff"}\n', "a.jsonl:1: not JSON"),
+        ("a.jsonl", b'{"a": "\xff"}\n', "a.jsonl:1: not UTF-8"),
+        ("a.jsonl", b'{"a": ' + b"[" * 100_000, "a.jsonl:1: not JSON"),
         ("a.csv", b"a,b\n1,2\n1,2,3\n", "a.csv:3: found 3 cells, expected 2"),
         ("a.csv", b"a,a\n1,2\n", "a.csv:1: found a column name twice"),
-        ("a.csv", b'a,b\n1,"2\n', "a.csv:2: not CSV"),
-        ("a.csv", b"a,b\n1,\xff\n", "not CSV"),
+        ("a.csv", b'a,b\n1,"2\n', "a.csv:2: a row begins here that cannot be read"),
+        ("a.csv", b"a,b\n1,\x81\xff\n", "a.csv: neither UTF-8, UTF-16 nor"),
+        ("a.csv", b"", "a.csv: empty"),
         ("a.parquet", b"PAR1", "cannot be read as Parquet"),
     ],
 )
@@ -377,6 +427,27 @@ def test_a_broken_row_is_named(tmp_path: Path, name: str, content: bytes, messag
     with pytest.raises(DataError) as failure:
         list(stream_rows(tmp_path / name))
     assert message in str(failure.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_csv_is_read_as_init_reads_it(tmp_path: Path, encoding: str, separator: str) -> None:
+    """A student is asked about files of the form that it was trained on."""
+    lines = ["text, label,", "Grüße, alle; hier,x,", f"{'y' * 200_000},z,"]
+    cells = [[cell.strip() for cell in line.rsplit(",", 2)] for line in lines]
+    for name in ("a.csv", "a.tsv"):
+        with (tmp_path / name).open("w", encoding=encoding, newline="") as stream:
+            csv.writer(stream, delimiter=separator).writerows([[], *cells])
+        assert [row for _, row in stream_rows(tmp_path / name)] == [
+            {"text": "Grüße, alle; hier", "label": "x", "column_3": ""},
+            {"text": "y" * 200_000, "label": "z", "column_3": ""},
+        ]
+
+
+def test_a_csv_may_be_of_one_column(tmp_path: Path) -> None:
+    """There are inputs without labels."""
+    (tmp_path / "a.csv").write_text("text\none\ntwo\n")
+    assert [row["text"] for _, row in stream_rows(tmp_path / "a.csv")] == ["one", "two"]
 
 
 def test_csv_cells_may_hold_lines(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ LAYERS = [
         "params",
         "files",
         "installed",
+        "csv_form",
         "rows",
         "streaming",
         "work",
@@ -43,6 +44,10 @@ LAYERS = [
         "generation",
         "teacher_prompts",
         "validity",
+        "opinions",
+        "judge_asking",
+        "answer_judging",
+        "answer_verdicts",
         "judge_opinions",
         "judging",
         "judge_certifying",
@@ -61,17 +66,27 @@ LAYERS = [
         "pending",
         "estimating",
         "quoting",
+        "budget_left",
         "judge_quoting",
+        "answer_judge_quoting",
         "previewing",
         "starting",
         "reviewing",
     },
-    {"stage", "training_stage", "measuring_stage", "judging_stage", "guard", "cli"},
+    {"stage", "training_stage", "measuring_stage", "judging_stage", "judge_edge", "guard", "cli"},
 ]
 # A section of params describes templates and tasks; prompts and tasks read sections in turn.
 SAME_LEVEL = {("params", "prompts"), ("params", "tasks"), ("prompts", "params")}
 HEAVY = {"torch", "transformers", "peft", "accelerate", "openai", "vllm", "matplotlib", "dvc"}
-EDGE = {"stage", "training_stage", "measuring_stage", "judging_stage", "cli", "progress"}
+EDGE = {
+    "stage",
+    "training_stage",
+    "measuring_stage",
+    "judging_stage",
+    "judge_edge",
+    "cli",
+    "progress",
+}
 # What is started as a process of its own has an edge of its own.
 ENTRY = 'if __name__ == "__main__":\n'
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -9,7 +9,7 @@ from llm2llm.student.formatting import Encoded
 from llm2llm.student.linear import linear_by_onednn
 
 
-@pytest.mark.parametrize("shape", [(5, 16), (2, 7, 16), (0, 16)])
+@pytest.mark.parametrize("shape", [(16,), (5, 16), (2, 7, 16), (2, 3, 7, 16), (0, 16)])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("trained", [True, False])
 def test_values_and_gradients_are_torchs(shape, bias, trained):
@@ -29,6 +29,39 @@ def test_values_and_gradients_are_torchs(shape, bias, trained):
         torch.autograd.grad(found, wanted, of_output),
         torch.autograd.grad(expected, wanted, of_output),
     )
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda hidden: hidden[:, 0],
+        lambda hidden: hidden.transpose(0, 1),
+        lambda hidden: hidden[:1].expand(4, -1, -1),
+    ],
+)
+def test_views_and_a_layer_used_twice_are_torchs(view):
+    """Strides of inputs and gradients are heeded, and both uses of a layer add to its gradient."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(16, 16)
+    hidden = torch.randn(3, 5, 16, requires_grad=True)
+    wanted = [hidden, *layer.parameters()]
+
+    def gradients():
+        return torch.autograd.grad(layer(torch.tanh(layer(view(hidden)))).sum(), wanted)
+
+    expected = gradients()
+    with linear_by_onednn(layer):
+        torch.testing.assert_close(gradients(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_frozen_layer_keeps_no_input():
+    """As torch's own, so that LoRA on a frozen base takes no more memory."""
+    layer = torch.nn.Linear(16, 24).requires_grad_(False)
+    inputs = torch.randn(2, 16, requires_grad=True)
+    with linear_by_onednn(layer):
+        kept = layer(inputs).grad_fn.saved_tensors
+    assert kept[0] is None
+    assert kept[1].data_ptr() == layer.weight.data_ptr()
 
 
 def test_products_keep_fp32():

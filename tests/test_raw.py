@@ -108,3 +108,24 @@ def test_parquet_texts_that_are_not_utf8_are_told(
     pq.write_table(pa.table({"text": broken}), tmp_path / "broken.parquet")
     with pytest.raises(DataError, match=r"broken\.parquet: cannot be read as Parquet.*utf-8"):
         read(tmp_path / "broken.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "question,n\nHello; you,1\n,\n\nb,2\n"),
+        ("a.csv", 'question;n\n"Hello; you";1\n;\nb;2\n'),
+        ("a.tsv", "question\nHello; you\n \nb\n"),
+        ("a.tsv", "question\nHello; you\nb\n"),
+    ],
+)
+def test_rows_of_a_csv_in_which_all_is_empty_are_none(tmp_path: Path, name: str, text: str) -> None:
+    """As spreadsheets leave them below a table; `init` passes them over, too."""
+    (tmp_path / name).write_text(text)
+    assert [row["question"] for _, row in stream_rows(tmp_path / name)] == ["Hello; you", "b"]
+
+
+def test_a_table_of_one_column_may_hold_commas_where_tabs_separate(tmp_path: Path) -> None:
+    """The name's ending says what would stand between two columns."""
+    (tmp_path / "a.tsv").write_text("question\nOne, or two?\n")
+    assert list(stream_rows(tmp_path / "a.tsv")) == [(2, {"question": "One, or two?"})]

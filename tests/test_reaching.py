@@ -19,7 +19,11 @@ class Answering(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         self.server.asked.append((self.path, self.headers.get("Authorization")))
-        self.send_response(self.server.status)
+        if self.server.location and self.path != self.server.location:
+            self.send_response(307)
+            self.send_header("Location", self.server.location)
+        else:
+            self.send_response(self.server.status)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
@@ -34,7 +38,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     found = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    found.status, found.asked = 200, []
+    found.status, found.asked, found.location = 200, [], None
     thread = threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield found
@@ -95,6 +99,25 @@ def test_a_key_that_is_refused_is_told(server: ThreadingHTTPServer) -> None:
     assert KEY not in found
 
 
+@pytest.mark.parametrize("key", [f"{KEY}\nexport B=2", f"“{KEY}”"])
+def test_a_key_that_cannot_be_sent_is_not_shown(server: ThreadingHTTPServer, key: str) -> None:
+    """One that was copied with more than itself is told of, and not sent; the hub's as well."""
+    found = asked(url(server) + "/v1", key)
+    assert "A_KEY: the variable's value holds line ends or signs that no key has" in found
+    hub = {"HF_ENDPOINT": url(server), "HF_TOKEN": key}
+    told = hub_problem("me/mine", None, hub.get)
+    assert told.startswith("HF_TOKEN: the variable's value holds line ends")
+    assert KEY not in found + told
+    assert server.asked == []
+
+
+def test_a_redirect_gets_no_key(server: ThreadingHTTPServer) -> None:
+    """It may lead to anybody."""
+    server.location = "/elsewhere"
+    assert asked(url(server) + "/v1") is None
+    assert server.asked == [("/v1/models", f"Bearer {KEY}"), ("/elsewhere", None)]
+
+
 def test_a_missing_key_is_another_looks_business() -> None:
     """Nothing is asked without it."""
     assert endpoint_problem("s", endpoint(refusing_url(), "A_KEY"), {}.get) is None
@@ -121,6 +144,18 @@ def test_a_hub_that_cannot_be_reached_is_told() -> None:
     assert "name the folder of a model" in found
     offline = hub_problem("me/mine", None, {"HF_HUB_OFFLINE": "1"}.get)
     assert "HF_HUB_OFFLINE is set" in offline
+
+
+def test_a_password_in_a_hubs_address_is_not_shown() -> None:
+    """Such a hub is not asked here, and what a library would say of it is told nowhere."""
+    assert hub_problem("me/mine", None, {"HF_ENDPOINT": "http://me:pw@127.0.0.1:9"}.get) is None
+
+
+@pytest.mark.parametrize("model", ["a/b/c", "not an id", "a/", "é/x"])
+def test_what_is_no_id_is_told_without_asking(model: str) -> None:
+    """A hub would only say that it is not there."""
+    found = hub_problem(model, None, {"HF_ENDPOINT": refusing_url()}.get)
+    assert f"found {model!r}, expected the id of a hub's model" in found
 
 
 @pytest.mark.parametrize("model", ["embedded", "./mine", "/models/mine", "~/mine"])

@@ -115,7 +115,7 @@ def test_empty_cells_may_be_missing_at_the_end(tmp_path: Path) -> None:
 def test_columns_of_ones_own_are_told_of(tmp_path: Path) -> None:
     """Order is free, and what is no column of the sheet is named, not read."""
     path = tmp_path / "s.csv"
-    path.write_text("comment;decision;example_id\nhm;accept;ex-1\n")
+    path.write_text("comment;decision;example_id;;\nhm;accept;ex-1;;\n")
     assert read_sheet(path).ignored == ["comment"]
 
 

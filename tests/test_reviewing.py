@@ -23,6 +23,7 @@ from llm2llm.reviewing.edits import reviewed
 from llm2llm.reviewing.risk import risks
 from llm2llm.reviewing.sheet import read_sheet
 from llm2llm.starting.pipeline import pipeline_files
+from llm2llm.starting.project import FIXED
 from llm2llm.starting.upgrading import changes
 from llm2llm.tasks.sections import AnswerFormat
 
@@ -334,7 +335,7 @@ def test_explain_shows_the_decision(made: Made) -> None:
 
 def test_an_older_project_gets_a_file_without_decisions() -> None:
     """`upgrade` adds what the export stage depends on, and leaves the decisions that are there."""
-    files = pipeline_files()
+    files = {**pipeline_files(), ".gitignore": FIXED[".gitignore"]}
     [change] = changes(files)
     assert (change.path, change.old, change.new) == (str(DECISIONS), None, "\n")
     assert changes({**files, str(DECISIONS): "{}\n"}) == []

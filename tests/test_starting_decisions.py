@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -38,6 +39,31 @@ def table(**columns: list[str | None]) -> Table:
 def test_columns_are_proposed(columns: dict, expected: tuple) -> None:
     """By name, else by length; where two are left that could be meant it is not sure."""
     found = choose_columns(table(**columns), None, None)
+    assert (found.input, found.target, found.sure) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "input_", "target", "expected"),
+    [
+        (["mail", "found"], None, None, ("mail", "found", True)),
+        (["found", "mail"], None, None, ("mail", "found", True)),
+        (["found", "mail"], None, "mail", ("found", "mail", True)),
+        (["mail", "found", "who"], None, None, ("mail", "found", False)),
+        (["mail", "who", "found"], None, None, ("mail", "found", False)),
+        (["mail", "found", "more"], None, None, ("mail", "more", False)),
+        (["mail", "found", "more"], "mail", None, ("mail", "more", False)),
+        (["mail", "tags"], None, None, ("mail", "tags", True)),
+    ],
+)
+def test_objects_and_lists_are_targets(
+    names: list[str], input_: str | None, target: str | None, expected: tuple
+) -> None:
+    """However long they are; beside one text alone there is no doubt."""
+    cells = {"mail": LONG, "who": "A", "found": "{" + LONG * 2 + "}", "more": "{" + LONG + "}"}
+    made = table(**{name: [cells.get(name, LONG * 3)] for name in names})
+    objects = tuple(name for name in names if name in ("found", "more"))
+    lists = {name: ", " for name in names if name == "tags"}
+    found = choose_columns(replace(made, objects=objects, lists=lists), input_, target)
     assert (found.input, found.target, found.sure) == expected
 
 
@@ -91,13 +117,13 @@ def test_letters_with_options_in_the_input_are_a_choice() -> None:
 
 
 def test_what_no_comparison_can_grade_is_refused() -> None:
-    """Long free texts are told with what is supported, and a way out."""
+    """Long free texts are nobody's guess: they are told with the ways out."""
     targets = [f"{k} " + LONG * 5 for k in range(30)]
     with pytest.raises(
-        ParamsError, match="supported are label, labels, choice, number, json, text: end"
+        ParamsError, match=r"say --kind free to have a judge, .* or end each target"
     ):
         guess_kind([LONG] * 30, targets)
-    assert of_kind("text", targets).kind == "text"
+    assert [of_kind(kind, targets).kind for kind in ("text", "free")] == ["text", "free"]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +185,22 @@ def test_contradictions_are_told_or_left_out() -> None:
     assert [(row.line, row.because_of) for row in found.left_out] == [(2, 4), (4, 2)]
 
 
+def test_signs_tell_texts_apart() -> None:
+    """Of the same letters and digits, with two targets, rows are kept, and stay in one split."""
+    texts = [f"{k} {sign} {k}" for k in range(100, 140) for sign in "+-"]
+    found = gathered(text=[*texts, "fine :)", "fine :("], label=["A", "B"] * 41)
+    assert found.left_out == []
+    for random_seed in range(5):
+        parts = split_rows(
+            found.rows,
+            stratified=True,
+            random_seed=random_seed,
+            shares=shares_for(82, with_test=True),
+        )
+        places = [{row.same_text for row in part} for part in parts.values()]
+        assert sum(map(len, places)) == len(set.union(*places)) == 41
+
+
 def test_repeated_rows_are_left_out_and_kept() -> None:
     """The first of equal rows stays; the others are counted."""
     found = gathered(text=["a", "b", "A!"], label=["A", "B", "A"])
@@ -214,6 +256,28 @@ def test_a_group_stays_in_one_split() -> None:
         places = {(row.group, name) for name, part in found.items() for row in part}
         assert len(places) == len(set(groups))
         assert 60 <= len(found["test"]) <= 120
+
+
+def test_no_label_is_in_test_alone() -> None:
+    """Not in mixed groups, nor where a target holds several labels."""
+    for random_seed in range(20):
+        draw = random.Random(random_seed)
+        groups = [f"g{draw.randrange(40)}" for _ in range(120)]
+        labels = [draw.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in groups]
+        sets = [", ".join(draw.sample("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 2)) for _ in groups]
+        for targets, of, labels_of in (
+            (labels, groups, None),
+            (sets, None, lambda target: target.split(", ")),
+        ):
+            found = split_rows(
+                rows(targets, of),
+                stratified=labels_of is None,
+                random_seed=random_seed,
+                shares=shares_for(120, with_test=True),
+                labels_of=labels_of,
+            )
+            known = {label for row in found["train"] for label in row.target.split(", ")}
+            assert {label for row in found["test"] for label in row.target.split(", ")} <= known
 
 
 def test_the_split_depends_on_the_random_seed_and_on_nothing_else() -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from llm2llm.cli.main import app
 from llm2llm.exceptions import ParamsError
-from llm2llm.params.predict import PredictParams
+from llm2llm.params.measuring import MeasuringParams
 from llm2llm.params.runtime import RuntimeParams
 from llm2llm.params.teacher_batch import TeacherBatchParams
 from llm2llm.params.train_iter import TrainIterParams
@@ -45,7 +45,7 @@ def test_a_student_gives_params_that_hold(name: str) -> None:
     preset = student_preset(name)
     values = yaml.safe_load(overlay(source(WHOLE), preset.params))
     TrainIterParams.model_validate(values["train_iter"])
-    PredictParams.model_validate(values["predict"])
+    MeasuringParams.model_validate(values["predict"])
     whole = yaml.safe_load(source(WHOLE))
     changed = {section for section in whole if values[section] != whole[section]}
     assert changed <= {"base_model", "train_iter", "predict"}
@@ -115,6 +115,8 @@ def test_every_preset_is_shipped() -> None:
 
 def test_choices_replace_model_and_key() -> None:
     """--model, --teacher-model and --key-env stand in for the preset's."""
+    assert choose_teacher("openai", None, "MY_KEY").note.startswith("export MY_KEY=...  # and set")
+    assert choose_teacher("ollama", "mine:1b", None).note == "ollama pull mine:1b"
     student = choose_student("qwen-1.5b", "me/mine", "text")
     assert student.params["base_model"]["model"] == "me/mine"
     assert student.chat is True

@@ -173,6 +173,10 @@ def test_worked_answers_are_checked_for_their_arithmetic() -> None:
         (["A1", "A2"], 0),
         (["level 10", "level 11"], 0),
         (["HUM", "NUM"], 0),
+        (["C", "C++", "C#", "c"], 1),
+        (["-1", "1", "+", "-", "?", "!", "👍", "👎"], 0),
+        (["positive+", "positive-"], 0),
+        (["café", "cafe"], 1),
         (["billing", "shipping"], 0),
     ],
 )

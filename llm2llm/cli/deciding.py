@@ -51,10 +51,17 @@ def decide_columns(table: Table, input_: str | None, target: str | None) -> Colu
     return choose_columns(table, input_, target)
 
 
-def decide_kind(inputs: Sequence[str], targets: Sequence[str], kind: str | None) -> Guess:
-    """Tell what kind of task it is; raises ParamsError as `decide_columns` does."""
+def decide_kind(
+    inputs: Sequence[str], targets: Sequence[str], kind: str | None, between: str | None = None
+) -> Guess:
+    """Tell what kind of task it is; raises ParamsError as `decide_columns` does.
+
+    `between` separates texts of which each target was a list.
+    """
     if kind is not None:
         return of_kind(kind, targets)
+    if between is not None and any(between in target for target in targets):
+        return of_kind("labels", targets, why="each target is a list of texts")
     found = guess_kind(inputs, targets)
     if found.sure:
         return found

@@ -1,7 +1,12 @@
 """`llm2llm init`: a project folder from a file of labeled rows."""
 
 import json
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +16,13 @@ import typer
 from llm2llm.cli.deciding import decide_columns, decide_kind, join_targets
 from llm2llm.cli.new_folder import make_project, require_new
 from llm2llm.cli.started import in_json, in_words
-from llm2llm.exceptions import ParamsError
+from llm2llm.exceptions import DataError, ParamsError
 from llm2llm.ids import Json, sha256_file, sha256_json
 from llm2llm.starting.choices import choose_student, choose_teacher
 from llm2llm.starting.columns import told
-from llm2llm.starting.gathering import Gathered, gather, without_test_items
-from llm2llm.starting.joining import joined
+from llm2llm.starting.gathering import Gathered, LeftOut, gather, without_test_items
+from llm2llm.starting.joining import joined, separated_alike
+from llm2llm.starting.label_sets import split
 from llm2llm.starting.project import Start, project_files
 from llm2llm.starting.saved_dataset import is_saved_dataset, splits_of
 from llm2llm.starting.splitting import shares_for, split_rows
@@ -37,7 +43,7 @@ def init(
         typer.Option(help="The target's column; of several, each named so, JSON objects are made."),
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="label, labels, choice, number, json or text.")
+        str | None, typer.Option(help="label, labels, choice, number, json, text or free.")
     ] = None,
     group: Annotated[
         str | None, typer.Option(help="A column: rows with the same value stay in one split.")
@@ -98,22 +104,40 @@ def init(
             random_seed=random_seed,
         )
 
-    train = gathered(table)
-    tested = None
+    tables = None
     if test is not None:
         tables = read_table(test, header=header, split="test")
         if types is not None:
             tables, _ = joined(tables, types, columns.target)
         decide_columns(tables, columns.input, columns.target)
+        table, tables = separated_alike(table, tables, columns.target)
+    train = gathered(table)
+    notes = [f"{data}: {note}" for note in table.notes]
+    read = [(data, train)]
+    tested = None
+    if test is not None and tables is not None:
         tested = gathered(tables)
+        read.append((test, tested))
+        notes += [f"{test}: {note}" for note in tables.notes]
+        if group is not None and group not in tables.frame.columns:
+            notes.append(f"{test}: has no column {group!r}, so its groups may be in train too")
     rows, out = without_test_items(train.rows, tested.rows if tested else [])
+    left_out = [*train.left_out, *out, *_of_test(tested)]
     every = [*rows, *(tested.rows if tested else [])]
-    guess = decide_kind([row.input for row in every], [row.target for row in every], kind)
+    with _naming(data):
+        guess = decide_kind(
+            [row.input for row in every],
+            [row.target for row in every],
+            kind,
+            table.lists.get(columns.target),
+        )
+        shares = shares_for(len(rows), with_test=tested is None, left_out=left_out)
     splits = split_rows(
         rows,
         stratified=guess.kind in ("label", "choice"),
         random_seed=random_seed,
-        shares=shares_for(len(rows), with_test=tested is None),
+        shares=shares,
+        labels_of=partial(split, guess.separator) if guess.kind == "labels" else None,
     )
     if tested is not None:
         splits["test"] = tested.rows
@@ -127,7 +151,7 @@ def init(
         columns=(columns.input, columns.target),
         guess=guess,
         splits=splits,
-        left_out=[*train.left_out, *out],
+        left_out=left_out,
         sources=_sources(data, train, test, tested),
         student=choose_student(student, model, guess.kind),
         teacher=choose_teacher(teacher, teacher_model, key_env),
@@ -137,9 +161,23 @@ def init(
     )
     committed = make_project(folder, project_files(start, version("llm2llm")))
     if json_:
-        print(json.dumps(in_json(folder, start, committed), indent=2, ensure_ascii=False))
+        document = in_json(folder, start, notes, committed=committed)
+        print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        in_words(folder, start, table, train, committed)
+        in_words(folder, start, notes, read, committed=committed)
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Name the file in what is said of its rows."""
+    try:
+        yield
+    except DataError as failure:
+        raise DataError(f"{file}: {failure}") from None
+
+
+def _of_test(tested: Gathered | None) -> list[LeftOut]:
+    return [replace(row, file="test") for row in tested.left_out] if tested else []
 
 
 def _plain_name(folder: Path) -> str:
@@ -160,4 +198,6 @@ def _source(path: Path, found: Gathered) -> Json:
         digest = sha256_json({str(file.relative_to(path)): sha256_file(file) for file in files})
     else:
         digest = sha256_file(path)
-    return {"path": str(path), "sha256": digest, "rows": found.n_rows}
+    # A name need not be UTF-8, as this note is.
+    told = os.fsencode(path).decode(errors="replace")
+    return {"path": told, "sha256": digest, "rows": found.n_rows}

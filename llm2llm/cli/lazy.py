@@ -1,5 +1,6 @@
 """A group of commands of which each is imported when it is called."""
 
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 from typer.main import get_group
+
+_WHOLE = 500  # characters of a help text
 
 
 class LazyCommands(MutableMapping[str, Any]):
@@ -54,6 +57,13 @@ def _built(name: str) -> Any:
     return get_group(holder).commands[name]
 
 
+def _told(command: Any, limit: int) -> str:
+    """Say what a command is for in one line; of a longer sentence by its first part."""
+    whole = command.get_short_help_str(_WHOLE)
+    told = whole if len(whole) <= limit else f"{re.split('[;:]', whole)[0].rstrip('.')}."
+    return told if len(told) <= limit else str(command.get_short_help_str(limit))
+
+
 def lazy_group(parts: Mapping[str, tuple[str, ...]]) -> type[TyperGroup]:
     """Make the class of a group that has the commands of these names, by part of its help."""
 
@@ -69,10 +79,7 @@ def lazy_group(parts: Mapping[str, tuple[str, ...]]) -> type[TyperGroup]:
             for title, names in parts.items():
                 with formatter.section(title):
                     formatter.write_dl(
-                        [
-                            (name.ljust(width), self.commands[name].get_short_help_str(limit))
-                            for name in names
-                        ]
+                        [(name.ljust(width), _told(self.commands[name], limit)) for name in names]
                     )
 
     return LazyGroup

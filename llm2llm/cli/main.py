@@ -1,5 +1,6 @@
 """The command line: every command, and how a failure is told."""
 
+import io
 import sys
 
 import typer
@@ -35,13 +36,18 @@ def _all() -> None:
 
 def main() -> None:
     """Run one command; a failure is one message on standard error and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # No text of a user's ends a command on a terminal that cannot show it.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except Llm2llmError as failure:
         print(f"error: {failure}", file=sys.stderr)
         raise SystemExit(failure.exit_code) from None
     except OSError as failure:
-        print(f"error: {failure}", file=sys.stderr)
+        hint = "; check the path, its permissions and the disk" if failure.filename else ""
+        print(f"error: {failure}{hint}", file=sys.stderr)
         raise SystemExit(8) from None
     except ModuleNotFoundError as failure:
         told = missing(failure)

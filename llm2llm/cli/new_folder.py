@@ -1,5 +1,6 @@
 """Write a new project's folder, whole or not at all, with git set up."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -9,10 +10,24 @@ from llm2llm.exceptions import MachineError, ParamsError
 from llm2llm.files import replacing_folder
 
 _READ_ONLY = 0o444
+# A hook of another repository sets them, and git would write there.
+_ELSEWHERE = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"),
+    *("GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"),
+)
 
 
 def require_new(folder: Path) -> None:
     """Raise before any work where the folder cannot be made, or git is not there."""
+    try:
+        place = folder.resolve()
+    except RuntimeError:
+        raise ParamsError(f"{folder}: a link that leads to itself; name another folder") from None
+    if place in (Path.cwd(), *Path.cwd().parents):
+        raise ParamsError(
+            f"{folder}: is or holds the folder you are in, expected a new one, which is made whole;"
+            " name one, such as my-project"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ParamsError(
             f"{folder}: exists already, expected a new folder; name another, or remove it"
@@ -24,6 +39,21 @@ def require_new(folder: Path) -> None:
 
 def make_project(folder: Path, files: Mapping[str, str]) -> bool:
     """Write all files and `git init`; commit them where git knows who commits, and say whether."""
+    try:
+        return _made(folder.resolve(), files)
+    except UnicodeEncodeError:
+        raise ParamsError(
+            f"{folder}: a name that was given is not UTF-8, and nothing was made; rename what it"
+            " names, and try again"
+        ) from None
+    except OSError as failure:
+        raise MachineError(
+            f"{folder}: cannot be made ({failure.strerror or failure}); name a folder where you"
+            " can write, on a disk with room"
+        ) from None
+
+
+def _made(folder: Path, files: Mapping[str, str]) -> bool:
     with replacing_folder(folder) as made:
         for name, text in files.items():
             path = made / name
@@ -43,12 +73,19 @@ def make_project(folder: Path, files: Mapping[str, str]) -> bool:
 
 
 def _git(folder: Path, *arguments: str, check: bool = True) -> bool:
+    environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     done = subprocess.run(
-        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=False
+        ["git", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if check and done.returncode:
         told = (done.stderr.strip().splitlines() or ["no reason told"])[-1]
         raise MachineError(
-            f"`git {' '.join(arguments)}` failed in the new folder ({told}); nothing was made"
+            f"`git {' '.join(arguments)}` failed in the new folder ({told}); nothing was made;"
+            " mend git's configuration (`git config --list --show-origin`) and try again"
         )
     return done.returncode == 0

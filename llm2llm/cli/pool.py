@@ -18,7 +18,7 @@ def pool(
     iterations: Annotated[int | None, typer.Argument(help="how many the pool shall hold")] = None,
     json_: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Say how many iterations the pool holds, or extend it to ITERATIONS; it never shrinks.
+    """Say how many iterations the pool holds, or extend it to more; it never shrinks.
 
     Example: llm2llm pool 32
     """

@@ -18,7 +18,7 @@ from llm2llm.lineage.students import find_student
 from llm2llm.params.loading import load_value
 from llm2llm.rows import stream_rows
 from llm2llm.scoring import Breakdown, most_confused
-from llm2llm.stage import PARAMS
+from llm2llm.stage import PARAMS, say
 from llm2llm.student.handover import HowToAsk, read_how_to_ask
 from llm2llm.student.prediction import open_engine
 
@@ -41,6 +41,8 @@ def predict(
 ) -> None:
     """Answer every row of a file, in its order, as answers come; grade those with a label.
 
+    Of free text only answers equal to the label count as right: no judge is asked.
+
     Example: llm2llm predict questions.csv --student my-student --json
     """
     folder, base_folder, how = _student(student, iteration)
@@ -57,6 +59,7 @@ def predict(
     answered = answer_rows(
         engine,
         itertools.chain([first], rows),
+        file=file,
         fields=how.fields,
         answer_format=how.answer,
         max_new_tokens=how.predict.max_new_tokens or 1,
@@ -73,6 +76,11 @@ def predict(
         print(json.dumps({"summary": dataclasses.asdict(summary)}, ensure_ascii=False))
     else:
         _in_words(summary)
+    if summary.accuracy is not None and how.answer.kind == "free":
+        say(
+            "note: these are free texts, and no judge is asked here: right is what equals its label"
+            " word for word, and the student's accuracy by the judge is in the report"
+        )
 
 
 def _student(student: Path | None, iteration: str | None) -> tuple[Path, Path, HowToAsk]:

@@ -7,10 +7,16 @@ from collections.abc import Callable
 
 from llm2llm.exceptions import Llm2llmError
 from llm2llm.params.openai_chat import OpenAIChatParams
+from llm2llm.starting.choices import HUB_ID
 from llm2llm.student.base import EMBEDDED, local_folder
 
 _HUB = "https://huggingface.co"
 _TIMEOUT_S = 10.0
+# No failure of the library's may tell it, as it would show the key.
+_NO_KEY = (
+    "the variable's value holds line ends or signs that no key has; export it again, without what"
+    " was copied along"
+)
 _FAULTS = (urllib.error.URLError, http.client.HTTPException, OSError, ValueError)
 
 
@@ -34,9 +40,19 @@ def hub_problem(
             f"`base_model.model`: {model} is not in this machine's hub cache, and HF_HUB_OFFLINE is"
             f" set; unset it, or {where}"
         )
+    if not HUB_ID.fullmatch(model):
+        return (
+            f"`base_model.model`: found {model!r}, expected the id of a hub's model, such as"
+            " Qwen/Qwen2.5-0.5B-Instruct, or a folder, whose path begins with ./, / or ~"
+        )
     hub = (environment("HF_ENDPOINT") or _HUB).rstrip("/")
+    if "@" in hub:
+        return None  # a password, which urllib does not take and no message may show
     url = f"{hub}/api/models/{model}" + (f"/revision/{revision}" if revision else "")
-    status = _status(url, environment("HF_TOKEN"))
+    token = environment("HF_TOKEN")
+    if token and not _is_key(token):
+        return f"HF_TOKEN: {_NO_KEY}"
+    status = _status(url, token)
     if isinstance(status, str):
         return f"`base_model.model`: {model}: {hub} does not answer ({status}); {where}"
     if status in (401, 403, 404):
@@ -54,6 +70,8 @@ def endpoint_problem(
     key = environment(endpoint.api_key_env) if endpoint.api_key_env else None
     if endpoint.api_key_env and not (key or "").strip():
         return None  # a missing key is told by another look
+    if key and not _is_key(key):
+        return f"`{section}.api_key_env`: {endpoint.api_key_env}: {_NO_KEY}"
     status = _status(endpoint.base_url.rstrip("/") + "/models", key)
     if isinstance(status, str):
         return (
@@ -68,11 +86,16 @@ def endpoint_problem(
     return None
 
 
+def _is_key(text: str) -> bool:
+    return text.strip().isascii() and text.strip().isprintable()
+
+
 def _status(url: str, key: str | None) -> int | str:
     """Ask a URL: the status of its answer, or why there is none. No key is shown."""
     request = urllib.request.Request(url)  # noqa: S310 - params allow http and https alone
     if key:
-        request.add_header("Authorization", f"Bearer {key.strip()}")
+        # A redirect may lead to another host, which has no business with the key.
+        request.add_unredirected_header("Authorization", f"Bearer {key.strip()}")
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - as above
             return int(answer.status)

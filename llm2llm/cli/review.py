@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,7 +97,8 @@ def export(
             f"{n_long} rows have a text of more than {MOST_CHARACTERS:,} characters, which Excel"
             " cuts off; LibreOffice does not"
         )
-    print(f"next: fill in decision, then llm2llm review import {out} --reviewer NAME")
+    sheet = shlex.quote(str(out))
+    print(f"next: fill in decision, then llm2llm review import {sheet} --reviewer NAME")
 
 
 @review.command("import")

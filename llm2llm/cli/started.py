@@ -1,25 +1,31 @@
 """What `llm2llm init` tells of the project that it made."""
 
 import dataclasses
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from llm2llm.cli.tables import printable
 from llm2llm.extras import EXTRAS, is_installed
-from llm2llm.starting.gathering import Gathered
+from llm2llm.starting.gathering import Gathered, counted
+from llm2llm.starting.judging import lacks_judge
 from llm2llm.starting.label_sets import split
-from llm2llm.starting.project import Start
+from llm2llm.starting.project import Start, params_text
 from llm2llm.starting.splitting import interval_at
-from llm2llm.starting.table import Table
 
 # At this accuracy the width of the test's interval is told.
 _SUPPOSED = 0.8
 _LABELS_SHOWN = 12
-_KINDS = {"labels": "a set of labels", "json": "a JSON object"}
+_KINDS = {
+    "labels": "a set of labels",
+    "json": "a JSON object",
+    "free": "free text, which a judge grades",
+}
 
 
-def in_json(folder: Path, start: Start, committed: bool) -> dict[str, Any]:
+def in_json(folder: Path, start: Start, notes: Sequence[str], *, committed: bool) -> dict[str, Any]:
     """Give it as JSON."""
     return {
         "folder": str(folder),
@@ -30,6 +36,7 @@ def in_json(folder: Path, start: Start, committed: bool) -> dict[str, Any]:
         "rows": {name: len(rows) for name, rows in start.splits.items()},
         "seeds": start.n_seeds,
         "left_out": Counter(row.reason for row in start.left_out),
+        "notes": list(notes),
         "warnings": list(_warnings(start)),
         "interval": dataclasses.asdict(interval_at(len(start.splits["test"]), _SUPPOSED)),
         "student": start.student.name,
@@ -38,41 +45,62 @@ def in_json(folder: Path, start: Start, committed: bool) -> dict[str, Any]:
     }
 
 
-def in_words(folder: Path, start: Start, table: Table, train: Gathered, committed: bool) -> None:
-    """Print it, and what to run next."""
+def in_words(
+    folder: Path,
+    start: Start,
+    notes: Sequence[str],
+    read: Sequence[tuple[Path, Gathered]],
+    *,
+    committed: bool,
+) -> None:
+    """Print it, and what to run next; `read` are the files, that of the train rows first."""
+    for line in _told(folder, start, notes, read, committed=committed):
+        print(printable(line))
+
+
+def _told(
+    folder: Path,
+    start: Start,
+    notes: Sequence[str],
+    read: Sequence[tuple[Path, Gathered]],
+    *,
+    committed: bool,
+) -> Iterator[str]:
     guess, splits = start.guess, start.splits
-    for note in table.notes:
-        print(f"note: {table.path}: {note}")
-    print(f"{table.path}: {train.n_rows} rows, from `{start.columns[0]}` to `{start.columns[1]}`")
-    n_read = len(train.rows) + len(train.left_out)
-    if train.n_rows > n_read:
-        print(f"  {n_read} of them were drawn; --max-rows takes more")
+    for note in notes:
+        yield f"note: {note}"
+    for path, found in read:
+        yield f"{path}: {found.n_rows} rows, from `{start.columns[0]}` to `{start.columns[1]}`"
+        n_read = len(found.rows) + len(found.left_out)
+        if found.n_rows > n_read:
+            yield f"  {n_read} of them were drawn; --max-rows takes more"
     more = " ..." if guess.labels[_LABELS_SHOWN:] else ""
     labels = f": {', '.join(guess.labels[:_LABELS_SHOWN])}{more}" if guess.labels else ""
-    print(f"  {_KINDS.get(guess.kind, f'a {guess.kind}')} ({guess.why}){labels}")
+    yield f"  {_KINDS.get(guess.kind, f'a {guess.kind}')} ({guess.why}){labels}"
     for field in guess.fields:
         needed = "" if field.required else ", may be missing"
-        print(f"    {field.name}: {field.type}, {field.compare}{needed}")
-    if start.left_out:
-        counts = Counter(row.reason for row in start.left_out)
-        counted = ", ".join(f"{n} {reason}" for reason, n in sorted(counts.items()))
-        print(f"  left out, and kept in data/raw/left_out.jsonl: {counted}")
-    print(
+        yield f"    {field.name}: {field.type}, {field.compare}{needed}"
+    for file, of in (("data", ""), ("test", " of the test file")):
+        left_out = [row for row in start.left_out if row.file == file]
+        if left_out:
+            kept = "left out, and kept in data/raw/left_out.jsonl"
+            yield f"  {kept}: {counted(left_out)}{of}"
+    yield (
         f"  {len(splits['train'])} train rows ({start.n_seeds} of them seeds),"
         f" {len(splits['dev'])} dev, {len(splits['test'])} test"
     )
     known = interval_at(len(splits["test"]), _SUPPOSED)
-    print(
+    yield (
         f"  on {known.n} test rows an accuracy of {100 * known.share:.0f} % is known to within"
         f" {100 * known.low:.0f} to {100 * known.high:.0f} % (95 % interval)"
     )
-    for warning in _warnings(start):
-        print(f"warning: {warning}")
-    print(f"student {start.student.name}, teacher {start.teacher.name}: see params.yaml")
-    print(f"made {folder}/{'' if committed else ', not committed: git has no identity here'}")
-    print("\nnext:")
-    for line in _next(folder, start):
-        print(f"  {line}")
+    yield from (f"warning: {warning}" for warning in _warnings(start))
+    yield f"student {start.student.name}, teacher {start.teacher.name}: see params.yaml"
+    if start.guess.kind == "free" and not lacks_judge(params_text(start)):
+        yield "judge of answers: the teacher's model, shown test rows too; see `predict.judge`"
+    yield f"made {folder}/{'' if committed else ', not committed: git has no identity here'}"
+    yield "\nnext:"
+    yield from (f"  {line}" for line in _next(folder, start))
 
 
 def _next(folder: Path, start: Start) -> Iterator[str]:
@@ -85,15 +113,21 @@ def _next(folder: Path, start: Start) -> Iterator[str]:
         yield f"pip install 'llm2llm[{','.join(lacking)}]'"
     if start.teacher.note:
         yield start.teacher.note
-    yield f"cd {folder}"
+    yield f"cd {shlex.quote(str(folder))}"
     yield "llm2llm task check   # the prompts on your rows, and faults of labels and rows"
     yield "llm2llm validate     # every problem of params, data and machine, before any work"
+    yield "llm2llm preview      # what the teacher will be told, before anything is paid"
     yield "llm2llm quote        # what the teacher will be asked, and what that costs"
     yield "dvc repro            # the loop; again after any change"
     yield "llm2llm status       # how far it came"
 
 
 def _warnings(start: Start) -> Iterator[str]:
+    if start.guess.kind == "free" and lacks_judge(params_text(start)):
+        yield (
+            f"free text needs a judge, and the teacher {start.teacher.name} has no model: write a"
+            " section `predict.judge` into params.yaml, or say --teacher with a model"
+        )
     counts = {
         name: Counter(label for row in rows for label in _labels(start, row.target))
         for name, rows in start.splits.items()

@@ -45,7 +45,10 @@ def new(
         typer.Option(help="The target's column; of several, each named so, JSON objects are made."),
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="label, labels, choice, number, json or text.")
+        str | None, typer.Option(help="label, labels, choice, number, json, text or free.")
+    ] = None,
+    header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="Whether a CSV names its columns.")
     ] = None,
     student: Annotated[
         str | None, typer.Option(help="For whom the prompt is; see `llm2llm preset students`.")
@@ -58,11 +61,16 @@ def new(
     """
     if file.exists():
         raise ParamsError(f"{file}: exists already, expected a new file; name another")
-    table, target_column, _ = join_targets(read_table(data), target or [])
+    table, target_column, _ = join_targets(read_table(data, header=header), target or [])
     columns = decide_columns(table, input_, target_column)
     names = (columns.input, columns.target)
     rows = gather(table, *names, None, max_rows=_SAMPLE, drop_bad_rows=True, random_seed=1).rows
-    guess = decide_kind([row.input for row in rows], [row.target for row in rows], kind)
+    guess = decide_kind(
+        [row.input for row in rows],
+        [row.target for row in rows],
+        kind,
+        table.lists.get(columns.target),
+    )
     chosen = choose_student(student, None, guess.kind)
     text = task_text(
         guess,

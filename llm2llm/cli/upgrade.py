@@ -12,7 +12,8 @@ from llm2llm.files import write_text
 from llm2llm.installed import CODE
 from llm2llm.records.decisions import DECISIONS
 from llm2llm.stage import PARAMS
-from llm2llm.starting.upgrading import Change, changes
+from llm2llm.starting.project import TASK
+from llm2llm.starting.upgrading import IGNORED, Change, changes
 
 
 def upgrade(
@@ -21,10 +22,10 @@ def upgrade(
         bool, typer.Option("--json", help="Print one JSON document; writes with --yes only.")
     ] = False,
 ) -> None:
-    """Show how this project's stages differ from the installed llm2llm's, then bring them over.
+    """Bring this project's stages up to the installed llm2llm's; show the difference first.
 
     dvc.yaml, stages/ and the listings of code become the package's; params.yaml keeps your values
-    and gets new keys. Nothing runs: `dvc repro` then runs what the change concerns.
+    and gets new keys, .gitignore new lines. Nothing runs: `dvc repro` then runs what it concerns.
 
     Example: llm2llm upgrade --yes
     """
@@ -58,15 +59,22 @@ def _texts() -> dict[str, str]:
     paths = [
         PARAMS,
         DECISIONS,
+        Path(IGNORED),
+        Path(TASK),
         Path("dvc.yaml"),
         *Path("stages").glob("*.*"),
         *CODE.glob("*.sha256"),
     ]
-    return {
-        str(path): path.read_text(encoding="utf-8")
-        for path in paths
-        if path.is_file() and path.name != "dvc.lock"
-    }
+    return {str(path): _text(path) for path in paths if path.is_file() and path.name != "dvc.lock"}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as failure:
+        raise ParamsError(
+            f"{path}: not UTF-8 ({failure.reason} at byte {failure.start}); save it as UTF-8"
+        ) from None
 
 
 def _agreed(n: int) -> bool:

@@ -1,7 +1,5 @@
 """Read texts from a JSON lines, CSV or Parquet file, one row after the other."""
 
-import csv
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,11 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from llm2llm.csv_form import encoding_of
 from llm2llm.exceptions import DataError
 from llm2llm.leakage.normalize import words
+from llm2llm.rows import csv_records, json_records
 
 _PARQUET_ROWS = 1_000
-_MAX_CSV_FIELD = 1 << 30
 _SURE = re.compile("[A-Za-z0-9]")
 
 
@@ -82,10 +81,8 @@ def _records(path: Path) -> Iterator[Mapping[str, Any]]:
         except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as failure:
             raise DataError(f"{path}: cannot be read as Parquet: {failure}") from None
         return
-    try:
-        yield from _csv(path) if path.suffix == ".csv" else _json_lines(path)
-    except UnicodeDecodeError as failure:
-        raise DataError(f"{path}: not UTF-8 ({failure}); save it as UTF-8") from None
+    for _, record in _csv(path) if path.suffix == ".csv" else json_records(path):
+        yield record
 
 
 def _parquet(path: Path) -> pq.ParquetFile:
@@ -95,33 +92,9 @@ def _parquet(path: Path) -> pq.ParquetFile:
         raise DataError(f"{path}: cannot be read as Parquet: {failure}") from None
 
 
-def _csv(path: Path) -> Iterator[Mapping[str, Any]]:
-    csv.field_size_limit(_MAX_CSV_FIELD)
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, strict=True)
-        try:
-            for record in reader:
-                if None in record or None in record.values():
-                    raise DataError(
-                        f"{path}: line {reader.line_num}: not as many fields as the"
-                        f" {len(reader.fieldnames or [])} that the first line names; mend that row"
-                    )
-                yield record
-        except csv.Error as failure:
-            raise DataError(f"{path}: line {reader.line_num}: not CSV ({failure})") from None
-
-
-def _json_lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8-sig") as stream:
-        for line, raw in enumerate(stream, start=1):
-            if not raw.strip():
-                continue
-            try:
-                value = json.loads(raw)
-            except ValueError as failure:
-                raise DataError(
-                    f"{path}: line {line}: not JSON ({failure}), expected one object per line"
-                ) from None
-            if not isinstance(value, dict):
-                raise DataError(f"{path}: line {line}: found {value!r:.60}, expected an object")
-            yield value
+def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    encoding = encoding_of(path)
+    if encoding == "cp1252":
+        # A guess, and what is read wrongly would be found equal to nothing.
+        raise DataError(f"{path}: neither UTF-8 nor UTF-16; save it as CSV in UTF-8")
+    return csv_records(path, encoding)

@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from llm2llm.csv_form import cells_of_any_length, encoding_of
 from llm2llm.exceptions import DataError
 from llm2llm.files import replacing, write_records
 from llm2llm.records.decisions import Decision
 from llm2llm.reviewing.risk import Risk
-from llm2llm.starting.csv_table import encoding_of
 
 FILLED_IN = ("decision", "note", "edited_input", "edited_target")
 # Excel cuts longer cells off (Microsoft, "Excel specifications and limits").
@@ -140,7 +140,7 @@ def read_sheet(path: Path) -> Sheet:
     twice = [name for name in FILLED_IN if names.count(name) > 1]
     if twice:
         raise DataError(f"{path}: found the column `{twice[0]}` twice; keep one")
-    ignored = [name for name in names if name not in COLUMNS]
+    ignored = [name for name in names if name and name not in COLUMNS]
     return Sheet(path, rows, ignored, encoding)
 
 
@@ -176,30 +176,27 @@ def _csv(path: Path, encoding: str) -> tuple[list[str], list[tuple[int, dict[str
     names: list[str] = []
     rows = []
     number = 0
-    # A text may be longer than the module's limit, which is that of the whole process.
-    limit = csv.field_size_limit(max(len(text), 1))
     try:
-        for number, cells in enumerate(reader, start=1):
-            if number == 1:
-                names = [cell.strip() for cell in cells]
-                continue
-            # Excel leaves out empty cells at the end of a row.
-            spare = cells[len(names) :]
-            if any(cell.strip() for cell in spare):
-                raise DataError(
-                    f"{path}: row {number}: found {len(cells)} cells, expected {len(names)} as in"
-                    " the first row; a cell with a separator, a quote or a newline stands in"
-                    " double quotes"
-                )
-            row = dict(zip(names, map(unguarded, cells), strict=False))
-            if any(cell.strip() for cell in row.values()):
-                rows.append((number, {name: row.get(name, "") for name in names}))
+        with cells_of_any_length():
+            for number, cells in enumerate(reader, start=1):
+                if number == 1:
+                    names = [cell.strip() for cell in cells]
+                    continue
+                # Excel leaves out empty cells at the end of a row.
+                spare = cells[len(names) :]
+                if any(cell.strip() for cell in spare):
+                    raise DataError(
+                        f"{path}: row {number}: found {len(cells)} cells, expected {len(names)} as"
+                        " in the first row; a cell with a separator, a quote or a newline stands"
+                        " in double quotes"
+                    )
+                row = dict(zip(names, map(unguarded, cells), strict=False))
+                if any(cell.strip() for cell in row.values()):
+                    rows.append((number, {name: row.get(name, "") for name in names}))
     except csv.Error as failure:
         raise DataError(
             f"{path}: row {number + 1}: cannot be read ({failure}); save it as CSV again"
         ) from None
-    finally:
-        csv.field_size_limit(limit)
     return names, rows
 
 

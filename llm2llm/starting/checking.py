@@ -1,5 +1,6 @@
 """Faults of a task's rows and labels that would only show as a poor student."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -8,13 +9,17 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from llm2llm.answers import canonical
 from llm2llm.labels import labels_in
-from llm2llm.leakage.normalize import exact_keys, words
+from llm2llm.leakage.normalize import exact_keys, fold
+from llm2llm.quantities import number
 from llm2llm.records.split import SplitRow
+from llm2llm.starting.gathering import same_question
 from llm2llm.tasks.sections import Task
 
 _SHOWN = 5
 # Shorter labels that differ in one letter, such as `A1` and `A2`, are meant to.
 _FEWEST_LETTERS = 5
+# Signs that are not here, as in C and C++, tell labels apart.
+_PUNCTUATION = re.compile(r"[\s.,;:!?'\"()\[\]_/-]+")
 
 
 def row_problems(
@@ -33,14 +38,13 @@ def row_problems(
 def near_labels(labels: Sequence[str]) -> Iterator[str]:
     """Yield pairs of labels that differ in case, spaces, punctuation or a letter only."""
     for one, other in combinations(sorted(labels), 2):
-        keys = [" ".join(words(label)) for label in (one, other)]
-        bare = [key.replace(" ", "") for key in keys]
-        long = min(map(len, bare)) >= _FEWEST_LETTERS and not any(
-            c.isdigit() for c in "".join(bare)
-        )
-        if bare[0] == bare[1]:
+        bare = [_PUNCTUATION.sub("", fold(label).casefold()) for label in (one, other)]
+        letters = all(len(key) >= _FEWEST_LETTERS and key.isalpha() for key in bare)
+        if number(one) != number(other):
+            continue  # -1 and 1
+        if bare[0] == bare[1] and bare[0]:
             how = "differ in case, spaces or punctuation only"
-        elif long and DamerauLevenshtein.distance(*bare) == 1:
+        elif letters and DamerauLevenshtein.distance(*bare) == 1:
             how = "differ in one letter"
         else:
             continue
@@ -78,7 +82,7 @@ def _contradictions(
     found = []
     for name, rows in zip(names, (train, test), strict=True):
         for row in rows:
-            file, first = seen.setdefault(exact_keys(row.input)[0], (name, row))
+            file, first = seen.setdefault(same_question(row.input), (name, row))
             if first.answer != row.answer:
                 found.append(
                     f"{name}:{row.source_row}: the text of {file}:{first.source_row} with another"

@@ -1,14 +1,21 @@
 """Which student and which teacher a new project gets, from names, folders and addresses."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llm2llm.exceptions import ParamsError
-from llm2llm.starting.presets import names, student_preset, teacher_preset
+import yaml
 
+from llm2llm.exceptions import ParamsError
+from llm2llm.params.loading import check
+from llm2llm.params.openai_chat import OpenAIChatParams
+from llm2llm.starting.presets import WHOLE, names, source, student_preset, teacher_preset
+
+# Of the hub: a name, or the owner's before it.
+HUB_ID = re.compile(r"(?:[\w.-]+/)?[\w.-]+", re.ASCII)
 _DEFAULT_STUDENT = {"label": "minilm", "choice": "minilm"}
 _DEFAULT_CAUSAL = "qwen-0.5b"
 _DEFAULT_TEACHER = "openai"
@@ -59,7 +66,8 @@ def choose_student(student: str | None, model: str | None, kind: str) -> Student
     if preset.is_classifier and kind not in _DEFAULT_STUDENT:
         causal = [each for each in names("students") if not student_preset(each).is_classifier]
         raise ParamsError(
-            f"--student: {name} is a classifier, which gives labels only, and the targets are of"
+            f"--student: {folder or name} is a classifier, which gives labels only, and the"
+            " targets are of"
             f" the kind {kind}; expected one of {', '.join(causal)}"
         )
     params = {section: dict(values) for section, values in preset.params.items()}
@@ -68,21 +76,29 @@ def choose_student(student: str | None, model: str | None, kind: str) -> Student
     elif model is not None:
         if model.startswith((".", "/", "~")):
             raise ParamsError(f"--model: found {model!r}, no such folder; check the path")
+        if not HUB_ID.fullmatch(model):
+            raise ParamsError(
+                f"--model: found {model!r}, expected the id of a hub's model, such as"
+                " Qwen/Qwen2.5-0.5B-Instruct, or a folder"
+            )
         params["base_model"]["model"] = model
     chat = preset.chat if folder is None else preset.chat and _has_chat_template(folder)
-    return StudentChoice(name, params, preset.is_classifier, chat)
+    told = name if folder is None else f"{folder}, as {name}"
+    return StudentChoice(told, params, preset.is_classifier, chat)
 
 
 def choose_teacher(teacher: str | None, model: str | None, key_env: str | None) -> TeacherChoice:
     """Take a preset, or the endpoint at an address; `model` and `key_env` replace the preset's."""
     name = teacher or _DEFAULT_TEACHER
-    if name.startswith(("http://", "https://")):
+    if "://" in name:
+        _require_endpoint({"base_url": name})
         if model is None:
             raise ParamsError(
                 f"--teacher-model: missing, expected the name of the model at {name}, as that"
                 " endpoint calls it"
             )
         endpoint: dict[str, Any] = {"base_url": name, "model": model, "api_key_env": key_env}
+        _require_endpoint(endpoint)
         note = None if key_env is None else f"export {key_env}=..."
         params = {"teacher_batch": {"backend": "openai", "openai": endpoint}}
         return TeacherChoice(name, params, note)
@@ -92,16 +108,36 @@ def choose_teacher(teacher: str | None, model: str | None, key_env: str | None) 
             " address such as http://127.0.0.1:8000/v1"
         )
     preset = teacher_preset(name)
-    changes = {"model": model, "api_key_env": key_env}
-    changes = {key: value for key, value in changes.items() if value is not None}
+    given = {"model": model, "api_key_env": key_env}
+    changes = {key: value for key, value in given.items() if value is not None}
     teaching = dict(preset.params["teacher_batch"])
     if changes and "openai" not in teaching:
         raise ParamsError(
             f"--teacher: {name} asks no model; leave --teacher-model and --key-env out"
         )
+    note = preset.note
     if changes:
+        _require_endpoint(changes)
+        for key, value in changes.items():
+            note = (note or "").replace(str(teaching["openai"][key]), value) or None
         teaching["openai"] = {**teaching["openai"], **changes}
-    return TeacherChoice(name, {**preset.params, "teacher_batch": teaching}, preset.note)
+    return TeacherChoice(name, {**preset.params, "teacher_batch": teaching}, note)
+
+
+def _require_endpoint(told: Mapping[str, Any]) -> None:
+    """Raise ParamsError, without what was found, where a secret would be written to params.yaml."""
+    flags = {"base_url": "--teacher", "model": "--teacher-model", "api_key_env": "--key-env"}
+    whole = yaml.safe_load(source(WHOLE))["teacher_batch"]["openai"]
+    for key, value in told.items():
+        _, problems = check(OpenAIChatParams, {**whole, key: value}, "", Path())
+        if problems:
+            expected = problems[0].rpartition("expected: ")[2]
+            if key == "api_key_env" and value is not None:
+                expected = (
+                    "the name of an environment variable in capitals, such as OPENAI_API_KEY, which"
+                    " holds the key; the key itself is written nowhere"
+                )
+            raise ParamsError(f"{flags[key]}: expected {expected}")
 
 
 def _is_causal(folder: Path) -> bool:

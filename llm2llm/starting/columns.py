@@ -13,8 +13,8 @@ _INPUTS = (
     *("query", "body", "review", "comment", "utterance", "description", "document", "title"),
 )
 _TARGETS = (
-    *("label", "target", "answer", "class", "category", "output", "intent", "sentiment"),
-    *("topic", "coarse_label", "response", "completion", "y"),
+    *("label", "labels", "target", "answer", "class", "category", "output", "intent", "sentiment"),
+    *("topic", "coarse_label", "response", "completion", "tags", "gold", "y"),
 )
 _SHOWN = 12
 
@@ -36,33 +36,30 @@ def choose_columns(table: Table, input_: str | None, target: str | None) -> Colu
             raise ParamsError(no_such_column(table, flag, name))
     if len(names) < 2:
         others = f"; {told(list(table.nested))}: lists" if table.nested else ""
+        notes = "".join(f"; {note}" for note in table.notes)
         raise ParamsError(
-            f"{table.path}: found one column of text ({', '.join(names)}{others}), expected an"
-            " input and a target column; save it with both"
+            f"{table.path}: found one column of text ({', '.join(names)}{others}{notes}), expected"
+            " an input and a target column; save it with both"
         )
     if input_ is not None and input_ == target:
         raise ParamsError(f"--target: found {target!r}, which is --input too; name another column")
     if input_ is not None and target is not None:
         return Columns(input_, target, sure=True)
-    # A column of JSON objects is a target, if it is one of the two.
-    texts = [name for name in names if name not in table.objects]
+    # A column of JSON objects or of lists is a target, if it is one of the two.
+    texts = [name for name in names if name not in table.objects and name not in table.lists]
     named_input = input_ or _named(texts, _INPUTS, without=target)
     named_target = target or _named(names, _TARGETS, without=named_input)
     if named_input and named_target:
         return Columns(named_input, named_target, sure=True)
-    longest_first = sorted(
-        texts if len(texts) > 1 else names, key=lambda name: -_mean_length(table.frame, name)
-    )
+    longest_first = sorted(texts or names, key=lambda name: -_mean_length(table.frame, name))
     if named_input is None:
-        named_input = next(name for name in longest_first if name != named_target)
+        named_input = next(name for name in [*longest_first, *names] if name != named_target)
     if named_target is None:
-        named_target = next(
-            name
-            for name in reversed(names)
-            if name != named_input and (len(names) == 2 or name in longest_first[1:])
-        )
+        rest = [name for name in reversed(names) if name != named_input]
+        rest.sort(key=lambda name: name in texts)
+        named_target = next((name for name in rest if name != longest_first[0]), rest[0])
     named = input_ is not None or target is not None
-    sure = len(names) == 2 and (named or _apart(table, named_input))
+    sure = len(names) == 2 and (named or len(texts) == 1 or _apart(table, named_input))
     return Columns(named_input, named_target, sure=sure)
 
 
@@ -76,8 +73,8 @@ def no_such_column(table: Table, flag: str, name: str) -> str:
     """Say that a flag names a column that is not there, or is no text."""
     if name in table.nested:
         return (
-            f"{flag}: the column {name!r} of {table.path} holds lists, expected text;"
-            " name another, or write the text that is meant into a column of its own"
+            f"{flag}: the column {name!r} of {table.path} holds lists or bytes, expected text, or"
+            " lists of texts; name another, or write what is meant into a column of its own"
         )
     return f"{flag}: {table.path} has no column {name!r}; its columns: {told(table.frame.columns)}"
 

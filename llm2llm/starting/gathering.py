@@ -1,14 +1,18 @@
 """From a table to rows that can be learned from: what is left out, and why, is kept."""
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from llm2llm.exceptions import DataError
-from llm2llm.leakage.normalize import exact_keys
+from llm2llm.leakage.normalize import exact_keys, fold
 from llm2llm.seeding import stream
 from llm2llm.starting.table import Table
 
 _SHOWN = 5
+# Not inside a word or number, where it tells texts apart.
+_ENDING = re.compile(r"[.,;:!?'\"…。]+(?=\s|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +26,37 @@ class RawRow:
 
     @property
     def same_text(self) -> str:
-        """What two rows share whose inputs differ in case, spaces or punctuation at most."""
+        """What two rows share whose inputs have the same letters and digits."""
         return exact_keys(self.input)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A row that goes into no split, the reason, and the line of the row that it is because of."""
+    """A row that goes into no split, the reason, and the line of the row that it is because of.
+
+    `file` is the source that it stands in: data, or test.
+    """
 
     line: int
     input: str | None
     target: str | None
     reason: str
     because_of: int | None
+    file: str = "data"
+
+
+def same_question(text: str) -> str:
+    """Reduce a text to what stays where case, spaces and the ends of sentences change.
+
+    Texts of which it is equal have one right target; `3 + 4` and `3 - 4` may have two.
+    """
+    return "".join(_ENDING.sub("", fold(text).casefold()).split())
+
+
+def counted(rows: Iterable[LeftOut]) -> str:
+    """Count rows by reason, in words."""
+    counts = Counter(row.reason for row in rows)
+    return ", ".join(f"{n} {reason}" for reason, n in sorted(counts.items()))
 
 
 @dataclass(frozen=True)
@@ -88,17 +110,20 @@ def gather(
 
 def _compared(rows: Sequence[RawRow]) -> tuple[list[RawRow], list[LeftOut], list[LeftOut]]:
     """Split rows into kept ones, repetitions, and those whose text has several targets."""
-    by_text: dict[str, list[RawRow]] = {}
-    for row in rows:
-        by_text.setdefault(row.same_text, []).append(row)
+    questions = [same_question(row.input) for row in rows]
+    first: dict[str, RawRow] = {}
+    other: dict[str, RawRow] = {}  # the first whose target is not that of the first
+    for question, row in zip(questions, rows, strict=True):
+        if row.target != first.setdefault(question, row).target:
+            other.setdefault(question, row)
     kept, equal, contradicting = [], [], []
-    for row in rows:
-        same = by_text[row.same_text]
-        other = next((each for each in same if each.target != row.target), None)
-        if other is not None:
-            contradicting.append(_out(row, "contradicting", other.line))
-        elif row is not same[0]:
-            equal.append(_out(row, "repeated", same[0].line))
+    same: dict[tuple[str, str], RawRow] = {}
+    for question, row in zip(questions, rows, strict=True):
+        if question in other:
+            against = other[question] if row.target == first[question].target else first[question]
+            contradicting.append(_out(row, "contradicting", against.line))
+        elif (before := same.setdefault((row.same_text, row.target), row)) is not row:
+            equal.append(_out(row, "repeated", before.line))
         else:
             kept.append(row)
     return kept, equal, contradicting

@@ -1,14 +1,17 @@
-"""Several target columns as one, whose cells are JSON objects."""
+"""Target columns made one: several as JSON objects, and lists of two files written alike."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from llm2llm.exceptions import ParamsError
+from llm2llm.exceptions import DataError, ParamsError
 from llm2llm.json_cells import NUMBER, joined_cells
 from llm2llm.starting.columns import no_such_column
 from llm2llm.starting.table import Table
+
+# What a table's lists are written with.
+_COMMAS, _BAR = ", ", "|"
 
 
 def column_types(table: Table, targets: Sequence[str]) -> dict[str, str]:
@@ -20,6 +23,9 @@ def column_types(table: Table, targets: Sequence[str]) -> dict[str, str]:
             raise ParamsError(f"--target: found {name!r} twice; name each column once")
     types = {}
     for name in targets:
+        if name in table.lists:
+            types[name] = "list"
+            continue
         cells = [cell for cell in table.frame[name].to_list() if cell is not None]
         if cells and all(NUMBER.fullmatch(cell) for cell in cells):
             types[name] = "number"
@@ -42,7 +48,28 @@ def joined(table: Table, types: Mapping[str, str], column: str | None = None) ->
         column = "answer"
         while column in table.frame.columns:
             column += "_"
-    rows = table.frame.select(list(types)).iter_rows(named=True)
+    lists = [pl.col(name).str.split(between) for name, between in table.lists.items()]
+    rows = table.frame.with_columns(lists).select(list(types)).iter_rows(named=True)
     cells = pl.Series(column, [joined_cells(types, row) for row in rows], dtype=pl.String)
     frame = table.frame.drop(list(types)).with_columns(cells)
     return dataclasses.replace(table, frame=frame), column
+
+
+def separated_alike(one: Table, other: Table, column: str) -> tuple[Table, Table]:
+    """Put bars between a column's texts in both tables where they stand in one of them."""
+    if {table.lists.get(column) for table in (one, other)} != {_COMMAS, _BAR}:
+        return one, other
+    return _with_bars(one, column), _with_bars(other, column)
+
+
+def _with_bars(table: Table, column: str) -> Table:
+    cells = table.frame[column]
+    if table.lists[column] == _BAR:
+        return table
+    if cells.str.contains(_BAR, literal=True).any():
+        raise DataError(
+            f"{table.path}: the column `{column}` holds texts with a bar, and the other file's hold"
+            " commas, semicolons or line ends, so nothing can stand between two; rename them"
+        )
+    frame = table.frame.with_columns(cells.str.replace_all(_COMMAS, _BAR, literal=True))
+    return dataclasses.replace(table, frame=frame, lists={**table.lists, column: _BAR})

@@ -1,4 +1,4 @@
-"""What kind of task a column of targets is: labels, a choice, a number, JSON or an exact text."""
+"""What kind of task a column of targets is: labels, a choice, a number, JSON or a text."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ from llm2llm.starting.json_fields import are_objects, infer_fields
 from llm2llm.starting.label_sets import find_sets
 from llm2llm.tasks.sections import AnswerField
 
-KINDS = ("label", "labels", "choice", "number", "json", "text")
+KINDS = ("label", "labels", "choice", "number", "json", "text", "free")
 # GSM8K's way to end a worked answer.
 MARKED_ANSWER = r"####[ \t]*([^\n]*)"
 
@@ -76,11 +76,15 @@ def guess_kind(inputs: Sequence[str], targets: Sequence[str]) -> Guess:
     if longest > _LONG_TEXT:
         raise ParamsError(
             f"the targets are free text (up to {longest} characters, {len(counts)} different in"
-            f" {n} rows), which no comparison can grade; supported are {', '.join(KINDS)}: end"
-            " each target with a line `#### answer` that can be compared, or say --kind text if"
-            " only the very same text is right"
+            f" {n} rows), which no comparison can grade; say --kind free to have a judge, a model,"
+            " grade them, or end each target with a line `#### answer` that can be compared, or say"
+            " --kind text if only the very same text is right"
         )
-    return of_kind("text", targets, why=f"{len(counts)} different targets in {n} rows", sure=False)
+    why = (
+        f"{len(counts)} different targets in {n} rows; as text only the very same one is right, as"
+        " free what a judge, a model, calls right"
+    )
+    return of_kind("text", targets, why=why, sure=False)
 
 
 def of_kind(kind: str, targets: Sequence[str], *, why: str = "as told", sure: bool = True) -> Guess:

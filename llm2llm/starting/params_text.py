@@ -36,18 +36,44 @@ def overlay(text: str, changes: dict[str, Any]) -> str:
     return "\n".join(kept) + "\n"
 
 
+def put_section(text: str, path: Path, section: dict[str, Any]) -> str:
+    """Put a whole section where the text has null on one line; the line's comment stays."""
+    lines = text.splitlines()
+    found = next(((at, indent) for at, indent, key in _keys(lines) if key == path), None)
+    if found is None:
+        raise ParamsError(f"preset: no such key {'.'.join(path)} in params.yaml")
+    at, indent = found
+    comment = lines[at][lines[at].index("  #") :] if "  #" in lines[at] else ""
+    written = yaml.safe_dump(section, sort_keys=False, allow_unicode=True, width=10_000)
+    below = [" " * (indent + 2) + line for line in written.splitlines()]
+    lines[at : at + 1] = [f"{' ' * indent}{path[-1]}:{comment}", *below]
+    return "\n".join(lines) + "\n"
+
+
 def add_missing(text: str, template: str, is_setting: Callable[[Path], bool]) -> str:
     """Add the settings that only the template has, with its values and comments, in their places.
 
     `is_setting` tells settings from keys that are a user's to choose. A section that is written on
-    one line stays as it is.
+    one line stays as it is. Raises ParamsError for a text that holds no sections.
     """
-    values = yaml.safe_load(text)
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as failure:
+        reason = " ".join(str(failure).split())
+        raise ParamsError(f"params.yaml: not YAML ({reason}); mend it, and try again") from None
+    if not isinstance(values, dict):
+        found = "nothing" if values is None else type(values).__name__
+        raise ParamsError(
+            f"params.yaml: found {found}, expected sections; bring it back with"
+            " `git checkout params.yaml`, or write it anew with `llm2llm preset use quickstart`"
+        )
     lines = text.splitlines()
     source = template.splitlines()
     keys = list(_keys(source))
     for place, (index, indent, path) in enumerate(keys):
         if not is_setting(path) or not _lacks(values, path):
+            continue
+        if len(path) > 1 and path[:-1] not in _on_lines(lines):
             continue
         ends = (k for k, deep, _ in keys[place + 1 :] if deep <= indent)
         block = source[index : next(ends, len(source))]
@@ -77,6 +103,13 @@ def _lacks(values: Any, path: Path) -> bool:
     for part in path[:-1]:
         values = values.get(part) if isinstance(values, dict) else None
     return isinstance(values, dict) and path[-1] not in values
+
+
+def _on_lines(lines: list[str]) -> set[Path]:
+    """Name the sections whose keys stand on lines of their own."""
+    return {
+        path for index, _, path in _keys(lines) if lines[index].split("#", 1)[0].rstrip()[-1] == ":"
+    }
 
 
 def _end_of(lines: list[str], path: Path) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from llm2llm.exceptions import ParamsError
-from llm2llm.params.predict import PredictParams
+from llm2llm.params.measuring import MeasuringParams
 from llm2llm.params.section import Section
 from llm2llm.params.train_iter import TrainIterParams
 from llm2llm.starting.params_text import overlay
@@ -108,7 +108,7 @@ def memory_of(preset: StudentPreset) -> dict[str, int]:
     shape = Shape(**preset.shape.model_dump())
     whole = yaml.safe_load(overlay(source(WHOLE), preset.params))
     train = TrainIterParams.model_validate(whole["train_iter"])
-    predict = PredictParams.model_validate(whole["predict"])
+    predict = MeasuringParams.model_validate(whole["predict"])
     found = {}
     for device in ("cpu", "cuda"):
         if device == "cuda" or train.quantize is None:

@@ -13,6 +13,7 @@ from llm2llm.params.export import CardParams
 from llm2llm.records.decisions import DECISIONS, NO_DECISIONS
 from llm2llm.starting.choices import StudentChoice, TeacherChoice
 from llm2llm.starting.gathering import LeftOut, RawRow
+from llm2llm.starting.judging import with_judge
 from llm2llm.starting.kinds import Guess
 from llm2llm.starting.params_text import overlay
 from llm2llm.starting.pipeline import pipeline_files
@@ -25,7 +26,7 @@ _HEADER = """\
 # Params of this project. One section per stage holds what can change its bytes; `runtime` what
 # cannot. All keys are needed. `llm2llm validate` lists every problem at once.
 """
-_FIXED = {
+FIXED = {
     ".gitignore": """\
 /.llm2llm/
 /.venv/
@@ -73,7 +74,7 @@ def project_files(start: Start, version: str) -> dict[str, str]:
     if start.left_out:
         raw[f"{RAW}/left_out.jsonl"] = "".join(_left_out(row) for row in start.left_out)
     return {
-        **_FIXED,
+        **FIXED,
         **pipeline_files(),
         **raw,
         f"{RAW}/source.json": _source_note(start, raw, version),
@@ -97,15 +98,25 @@ def params_text(start: Start) -> str:
     own: dict[str, Any] = {
         "iterations": start.iterations,
         "random_seed": start.random_seed,
+        "subsample": {"n_seeds": start.n_seeds, "rate": None},
+        "export": {"name": start.name},
+    }
+    of_rows = values_of_rows(calculator=is_arithmetic(start.guess, start.splits["train"]))
+    for changes in (of_rows, own, start.student.params, start.teacher.params):
+        text = overlay(text, dict(changes))
+    return with_judge(text) if start.guess.kind == "free" else text
+
+
+def values_of_rows(*, calculator: bool) -> dict[str, Any]:
+    """Give a project's own in place of what the quick start says of its rows.
+
+    `calculator` says whether targets are worked out with `<<a=b>>`.
+    """
+    return {
         "task": TASK,
-        "subsample": {
-            **{name: f"{RAW}/{name}.jsonl" for name in ("train", "test", "dev")},
-            "n_seeds": start.n_seeds,
-            "rate": None,
-        },
-        "predict": {"calculator": is_arithmetic(start.guess, start.splits["train"])},
+        "subsample": {name: f"{RAW}/{name}.jsonl" for name in ("train", "test", "dev")},
+        "predict": {"calculator": calculator},
         "export": {
-            "name": start.name,
             "card": {
                 **dict.fromkeys(CardParams.model_fields),
                 "seeds_file": f"{RAW}/train.jsonl",
@@ -113,9 +124,6 @@ def params_text(start: Start) -> str:
             },
         },
     }
-    for changes in (own, start.student.params, start.teacher.params):
-        text = overlay(text, dict(changes))
-    return text
 
 
 def _lines(rows: Sequence[RawRow], start: Start) -> str:

@@ -1,5 +1,6 @@
 """A folder saved by `datasets`' save_to_disk, read without that package."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,14 @@ import polars as pl
 import pyarrow as pa
 
 from llm2llm.exceptions import DataError
-from llm2llm.files import read_json
 
+# What damaged bytes end in: names of columns that are no UTF-8 are a ValueError, or a panic.
+TABLE_FAULTS = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,
+    pa.ArrowException,
+    ValueError,
+)
 _SPLITS, _STATE, _INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 
 
@@ -19,7 +26,9 @@ def is_saved_dataset(path: Path) -> bool:
 
 def splits_of(path: Path) -> list[str]:
     """Name the splits of a folder; empty where it holds a single dataset."""
-    return list(read_json(path / _SPLITS)["splits"]) if (path / _SPLITS).is_file() else []
+    if not (path / _SPLITS).is_file():
+        return []
+    return [str(name) for name in _document(path / _SPLITS).get("splits") or []]
 
 
 def read_saved_dataset(path: Path, split: str) -> pl.DataFrame:
@@ -33,18 +42,46 @@ def read_saved_dataset(path: Path, split: str) -> pl.DataFrame:
                 f"{path / splits[0]}"
             )
         path = path / split
-    state, info = read_json(path / _STATE), read_json(path / _INFO)
+    state, info = _document(path / _STATE), _document(path / _INFO)
     try:
         tables = [_stream(path / part["filename"]) for part in state["_data_files"]]
-        frame = pl.from_arrow(pa.concat_tables(tables))
-    except (pa.ArrowInvalid, OSError, KeyError) as failure:
-        raise DataError(f"{path}: cannot be read as a saved dataset ({failure})") from None
-    assert isinstance(frame, pl.DataFrame)
-    return frame.with_columns(
-        _class_names(name, feature["names"])
-        for name, feature in info["features"].items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        frame = frame_of(pa.concat_tables(tables))
+    except (*TABLE_FAULTS, OSError, KeyError, TypeError) as failure:
+        raise _broken(path, failure) from None
+    for name, feature in (info.get("features") or {}).items():
+        if not isinstance(feature, dict) or name not in frame.columns:
+            continue
+        if feature.get("_type") == "ClassLabel":
+            frame = frame.with_columns(_class_names(pl.col(name), feature["names"]))
+        inner = feature.get("feature")  # of lists, which older versions call Sequence
+        if isinstance(inner, dict) and inner.get("_type") == "ClassLabel":
+            names = _class_names(pl.element(), inner["names"])
+            frame = frame.with_columns(pl.col(name).list.eval(names))
+    return frame
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as failure:
+        raise _broken(path, failure) from None
+    if not isinstance(found, dict):
+        raise _broken(path, f"found {type(found).__name__}, expected an object")
+    return found
+
+
+def _broken(path: Path, reason: object) -> DataError:
+    return DataError(
+        f"{path}: cannot be read as a saved dataset ({reason}); write it again with `save_to_disk`"
     )
+
+
+def frame_of(table: pa.Table) -> pl.DataFrame:
+    """Take a table over; raises ArrowInvalid where its values are not what its types say."""
+    table.validate(full=True)
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
 def _stream(path: Path) -> pa.Table:
@@ -52,7 +89,7 @@ def _stream(path: Path) -> pa.Table:
         return reader.read_all()
 
 
-def _class_names(name: str, names: list[Any]) -> pl.Expr:
+def _class_names(numbers: pl.Expr, names: list[Any]) -> pl.Expr:
     # datasets writes -1 for a row without a label.
     known = {number: str(text) for number, text in enumerate(names)}
-    return pl.col(name).replace_strict(known, default=None, return_dtype=pl.String)
+    return numbers.replace_strict(known, default=None, return_dtype=pl.String)

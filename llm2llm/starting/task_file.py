@@ -67,7 +67,7 @@ teacher:
   user: {_block(words.user)}
   show_student_text: true  # false: the student's wrong answer is not shown
   show_earlier: false  # true: what was already written for this seed is shown
-  solve: {_block(words.solve)}
+  solve: {_scalar(None) if words.solve is None else _block(words.solve)}
   response:  # how an example is read from the teacher's answer
     kind: json
     input: {_scalar(words.input_field)}
@@ -151,12 +151,13 @@ def _bool(value: bool) -> str:
 def _scalar(value: Any) -> str:
     """Write a value on one line; JSON is YAML, and leaves no text to be taken for something else.
 
-    YAML allows no control characters besides tab and newline but as escapes, which JSON has.
+    YAML allows no control characters besides tab and newline but as escapes; JSON's own would cut
+    characters beyond U+FFFF in two.
     """
     if isinstance(value, str) and _WORD.fullmatch(value) and yaml.safe_load(value) == value:
         return value
     text = json.dumps(value, ensure_ascii=False)
-    return text if text.isprintable() else json.dumps(value)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
 
 
 def _block(text: str, indent: int = 4) -> str:

@@ -34,7 +34,7 @@ class Wording:
     """The texts of a task: `answer_name` stands before the gold answer, `noun` is the input's.
 
     `input_field` and `target_field` name what the teacher answers with; a null `target_field`: the
-    new example keeps its seed's target.
+    new example keeps its seed's target. A null `solve`: there are no votes.
     """
 
     noun: str
@@ -42,7 +42,7 @@ class Wording:
     input_field: str
     target_field: str | None
     system: str
-    solve: str
+    solve: str | None
     target_is_json: bool = False
 
     def seed(self, input_text: str, target: str) -> str:
@@ -156,6 +156,13 @@ def wording(guess: Guess, input_column: str, target_column: str, *, arithmetic: 
             f"- Its {target_field} is right, and in the form of the one shown to the letter, as\n"
             "  only the very same text counts as right.\n"
         ),
+        "free": (
+            f"- Write ONE new {noun} that is difficult in the same way, but about something else,\n"
+            "  with other names, numbers and facts.\n"
+            f"- Its {target_field} is a good answer: right, complete for what is asked, in style\n"
+            "  and length like the one shown. What counts is what it says, not the words.\n"
+            f"- Keep to the language, style and length of the {noun} shown.\n"
+        ),
     }  # fmt: skip
     solving = {
         "choice": "Reply with the letter of the right option alone.",
@@ -163,7 +170,9 @@ def wording(guess: Guess, input_column: str, target_column: str, *, arithmetic: 
         if guess.pattern
         else "Reply with the number that answers this, alone.",
         "text": "Reply with the answer to this alone.",
+        "free": None,  # free texts are nothing to vote with
     }
+    solve = solving[guess.kind]
     return Wording(
         noun,
         "answer",
@@ -171,7 +180,7 @@ def wording(guess: Guess, input_column: str, target_column: str, *, arithmetic: 
         target_field,
         "You write new training examples for a student who got one wrong.\n"
         f"{rules[guess.kind]}{_reply(input_field, target_field)}",
-        f"{solving[guess.kind]}\n\n{{{{ input }}}}",
+        None if solve is None else f"{solve}\n\n{{{{ input }}}}",
     )
 
 

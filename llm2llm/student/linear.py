@@ -42,7 +42,8 @@ def _forward(layer: Any, inputs: Any) -> Any:
     import torch
 
     weight = layer.weight
-    if not inputs.dtype == weight.dtype == torch.float32 or not inputs.numel():
+    fits = inputs.dtype == weight.dtype == torch.float32 and inputs.dim() > 1
+    if not fits or not inputs.numel():
         return torch.nn.functional.linear(inputs, weight, layer.bias)
     return _function().apply(inputs, weight, layer.bias)
 
@@ -63,7 +64,9 @@ def _function() -> Any:
     class _Linear(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, inputs: Any, weight: Any, bias: Any) -> Any:
-            ctx.save_for_backward(inputs, weight)
+            by_inputs, by_weight, _ = ctx.needs_input_grad
+            # What a gradient takes; a frozen layer's input is kept for none.
+            ctx.save_for_backward(inputs if by_weight else None, weight if by_inputs else None)
             return _product(inputs, weight, bias)
 
         @staticmethod
