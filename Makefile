@@ -15,7 +15,7 @@ TORCH_INDEX ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help install repro validate test test-fast test-vllm test-bundle test-browser real lint deps study soak clean
+.PHONY: help install repro validate test test-fast test-vllm test-bundle test-browser test-walks real lint deps study soak clean
 
 help: ## list all targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -75,8 +75,18 @@ test-bundle: $(BUNDLE_STAMP) ## read a release bundle with datasets, mlcroissant
 test-browser: install ## open the report in a real Chromium, which the machine must have
 	TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser
 
-real: install ## run presets on real data: make real REAL_DATA=FOLDER, holding gsm8k/ and trec/
+# $(call need_data): stop where no folder of real data is named.
+define need_data
 	@test -d "$(REAL_DATA)" || { echo "error: REAL_DATA='$(REAL_DATA)' is no folder; name one that holds gsm8k/ and trec/"; exit 1; }
+endef
+
+test-walks: install ## walk the docs pages from the built wheel: make test-walks REAL_DATA=FOLDER
+	$(call need_data)
+	TEST_WALKS=1 REAL_DATA="$(REAL_DATA)" TORCH_INDEX="$(TORCH_INDEX)" \
+	  $(BIN)/python -m pytest -n 2 --dist loadfile tests/walks
+
+real: install ## run presets on real data: make real REAL_DATA=FOLDER, holding gsm8k/ and trec/
+	$(call need_data)
 	REAL_DATA="$(REAL_DATA)" $(BIN)/python -m pytest tests/real
 
 lint: install ## ruff and mypy

@@ -2,7 +2,7 @@
 
 tests/real needs data (`make real`), tests/with_vllm an environment with vLLM (`make test-vllm`),
 tests/bundle one with readers of data sets and trainers (`make test-bundle`), tests/browser Chromium
-(`make test-browser`).
+(`make test-browser`), tests/walks data and minutes (`make test-walks`).
 """
 
 import os
@@ -14,6 +14,7 @@ _SUITES = {
     "with_vllm": "TEST_VLLM",
     "bundle": "TEST_BUNDLE",
     "browser": "TEST_BROWSER",
+    "walks": "TEST_WALKS",
 }
 collect_ignore = [suite for suite, variable in _SUITES.items() if not os.environ.get(variable)]
 

@@ -1,6 +1,7 @@
 """Short mails about orders, each with what can be read out of it: rows for extraction tasks.
 
-`python tests/order_mails.py FILE` writes 120 of them as CSV, a column for each field.
+`python tests/order_mails.py FILE [N [RANDOM_SEED]]` writes 120 of them, or N, as CSV with a
+column for each field.
 """
 
 import csv
@@ -48,14 +49,14 @@ def order_mails(n: int, random_seed: int = 1) -> list[tuple[str, dict[str, Any]]
     return list(found.items())
 
 
-def write_mails(path: Path, n: int = 120) -> None:
+def write_mails(path: Path, n: int = 120, random_seed: int = 1) -> None:
     """Write a CSV of mails with a column for each field."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["mail", *FIELDS])
-        for text, fields in order_mails(n):
+        for text, fields in order_mails(n, random_seed):
             writer.writerow([text, *(fields.get(name, "") for name in FIELDS)])
 
 
 if __name__ == "__main__":
-    write_mails(Path(sys.argv[1]))
+    write_mails(Path(sys.argv[1]), *map(int, sys.argv[2:]))

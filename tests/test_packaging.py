@@ -1,7 +1,6 @@
 """The built package: what is in it, and what works where nothing else is installed."""
 
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -9,10 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from built_wheel import ROOT, build_wheel
 
 from llm2llm.extras import EXTRAS, install_line, missing
 
-ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # What only the extras bring; polars, pyarrow, pydantic and the like are the core.
 BEYOND_CORE = {package for packages in EXTRAS.values() for package in packages} | {
@@ -43,20 +42,10 @@ main()
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from a copy of what it is made of, and unpack it."""
-    source = tmp_path_factory.mktemp("source")
-    ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("llm2llm", "stages"):
-        shutil.copytree(ROOT / name, source / name, ignore=ignored)
-    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "dvc.yaml", "README.md", "LICENSE"):
-        shutil.copy2(ROOT / name, source)
+    """Build the wheel, and unpack it."""
     built = tmp_path_factory.mktemp("wheel")
-    code = f"import setuptools.build_meta as b; print(b.build_wheel({str(built)!r}))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (file,) = built.glob("*.whl")
     site = built / "site"
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(build_wheel(built)) as archive:
         archive.extractall(site)
     return site
 
@@ -149,9 +138,12 @@ def test_the_help_follows_the_path() -> None:
 
     from llm2llm.cli.main import COMMANDS, app
 
-    told = CliRunner().invoke(app, ["--help"]).stdout
+    told = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80"}).stdout
+    assert "..." not in told.partition("\n")[2], "a line is cut off"
     places = [told.index(f"\n{title}:\n") for title in COMMANDS]
     assert places == sorted(places)
     every = [name for names in COMMANDS.values() for name in names]
     assert len(every) == len(set(every))
     assert all(re.search(rf"\n  {name} +\S", told) for name in every)
+    # Of a sentence that is too long for its line the first part is told, not half a word of it.
+    assert re.search(r"\n  verify +Check a bundle\.\n", told)
