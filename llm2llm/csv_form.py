@@ -83,16 +83,32 @@ def separator_of(path: Path, encoding: str, *, alone: bool = False) -> str:
     return found
 
 
+def _each(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield rows as they come, the limit lifted only while one of them is read.
+
+    Around all of them it would be put back whenever another generator happens to end.
+    """
+    while True:
+        limit = csv.field_size_limit(sys.maxsize)
+        try:
+            cells = next(rows, None)
+        finally:
+            csv.field_size_limit(limit)
+        if cells is None:
+            return
+        yield cells
+
+
 def cell_rows(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row in which a cell is filled in, with the line where it starts.
 
     Raises DataError where one cannot be read, or has not as many cells as the first.
     """
-    with path.open(encoding=encoding, newline="") as stream, cells_of_any_length():
+    with path.open(encoding=encoding, newline="") as stream:
         reader = csv.reader(stream, delimiter=separator, strict=True)
         line, width = 1, None
         try:
-            for cells in reader:
+            for cells in _each(reader):
                 if any(cell.strip() for cell in cells):
                     width = width or len(cells)
                     if len(cells) != width:

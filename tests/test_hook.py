@@ -1,5 +1,7 @@
 """A task's own Python function: run only as the file that the task names, and never half right."""
 
+import os
+import py_compile
 import sys
 from pathlib import Path
 
@@ -83,6 +85,18 @@ def test_other_code_needs_another_number_in_the_task(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=sha256_file(tmp_path / "reading.py")):
         extract(stale, "V")
     assert extract(load(tmp_path, edited), "V") == "6"
+
+
+def test_code_of_the_same_second_is_the_code_that_runs(tmp_path: Path) -> None:
+    """Bytecode that Python kept of an earlier file of the same size and time is not taken."""
+    path = tmp_path / "reading.py"
+    spec = load(tmp_path)
+    assert extract(spec, "V") == "5"
+    py_compile.compile(str(path))
+    stat = path.stat()
+    edited = load(tmp_path, ROMAN.replace('"V": 5', '"V": 6'))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert extract(edited, "V") == "6"
 
 
 @pytest.mark.parametrize(

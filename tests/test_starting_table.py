@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from llm2llm.csv_form import cell_rows
 from llm2llm.exceptions import DataError, MachineError
 from llm2llm.starting.table import read_table
 
@@ -56,6 +57,20 @@ def test_a_cell_of_any_length_is_read(tmp_path: Path) -> None:
     limit = csv.field_size_limit()
     found = table(tmp_path / "a.csv", f"text,label\n{'x' * 200_000},A\n")
     assert len(found[0]["text"]) == 200_000
+    assert csv.field_size_limit() == limit
+
+
+def test_readers_do_not_mind_each_other(tmp_path: Path) -> None:
+    """One that ends while another is half way takes nothing from it, and leaves nothing."""
+    limit = csv.field_size_limit()
+    for name in "ab":
+        rows = f"text,label\nx,A\n{'x' * 200_000},A\n"
+        (tmp_path / f"{name}.csv").write_text(rows, encoding="utf-8")
+    first, second = (cell_rows(tmp_path / f"{name}.csv", "utf-8", ",") for name in "ab")
+    next(first), next(second)
+    first.close()
+    assert csv.field_size_limit() == limit
+    assert [len(cells[0]) for _, cells in second] == [1, 200_000]
     assert csv.field_size_limit() == limit
 
 

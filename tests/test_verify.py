@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -537,8 +538,6 @@ def test_what_cannot_be_checked_exits_with_2(bundle: Path, change: str) -> None:
 
 def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path) -> None:
     """A path that leads out is refused, as is a file that is no archive."""
-    import tarfile
-
     path = tmp_path / "evil.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         info = tarfile.TarInfo("../evil.txt")
@@ -549,6 +548,33 @@ def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path) -> None:
     assert "cannot be unpacked" in run(str(path)).stderr
     with pytest.raises(DataError, match="no such file or folder"), opened(tmp_path / "none"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (["b/../../evil.txt"], tarfile.REGTYPE),
+        (["/evil.txt"], tarfile.REGTYPE),
+        (["b/link"], tarfile.SYMTYPE),
+        (["b/link"], tarfile.LNKTYPE),
+        (["b/pipe"], tarfile.FIFOTYPE),
+        (["b/a", "b/a/c"], tarfile.REGTYPE),
+        (["b/a", "b/a"], tarfile.REGTYPE),
+    ],
+)
+def test_an_archive_holds_files_and_folders_alone(
+    tmp_path: Path, names: list[str], kind: bytes
+) -> None:
+    """Paths out of it, links, devices, and names that are taken end in a message."""
+    path = tmp_path / "evil.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+    done = run(str(path))
+    assert (done.exit_code, "cannot be unpacked" in done.stderr) == (2, True), done.output
+    assert not Path("/evil.txt").exists()
 
 
 def test_an_archive_cut_short_cannot_be_checked(made: Made, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A bundle as one tar.gz file that equal bundles share, byte for byte."""
 
 import gzip
+import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,16 @@ from llm2llm.exceptions import DataError
 from llm2llm.files import replacing
 
 _LEVEL = 6
+# Of a damaged archive; the last three of one that names a file as a folder too.
+_UNREADABLE = (
+    tarfile.TarError,
+    EOFError,
+    gzip.BadGzipFile,
+    zlib.error,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+)
 
 
 def write_archive(folder: Path, path: Path, top: str) -> None:
@@ -44,10 +55,29 @@ def opened(path: Path) -> Iterator[Path]:
     with TemporaryDirectory(prefix="bundle-") as temporary:
         try:
             with tarfile.open(path, "r:*") as archive:
-                archive.extractall(temporary, filter="data")
-        except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as failure:
+                _unpack(archive, Path(temporary).resolve())
+        except _UNREADABLE as failure:
             raise DataError(
                 f"{path}: cannot be unpacked ({failure}); expected a bundle's tar.gz: get it again"
             ) from None
         tops = sorted(Path(temporary).iterdir())
         yield tops[0] if len(tops) == 1 and tops[0].is_dir() else Path(temporary)
+
+
+def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    """Write the files of an archive, of which each must lie in the folder, with modes of our own.
+
+    Python's filter for that came with 3.11.4.
+    """
+    for member in archive:
+        target = (folder / member.name).resolve()
+        if not target.is_relative_to(folder) or not (member.isfile() or member.isdir()):
+            raise tarfile.TarError(f"{member.name!r} is no file or folder inside it")
+        if member.isdir():
+            target.mkdir(parents=True, exist_ok=True)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source = archive.extractfile(member)
+        assert source is not None  # as it is a file
+        with source, target.open("xb") as stream:
+            shutil.copyfileobj(source, stream)

@@ -1,13 +1,14 @@
 """A task's own Python function that reads answers, run only where its file is the one named."""
 
 import functools
+import hashlib
 import importlib.util
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from llm2llm.exceptions import ParamsError
-from llm2llm.ids import sha256_file
 from llm2llm.tasks.sections import Hook
 
 _SHOWN = 60
@@ -51,19 +52,19 @@ def _load(folder: Path, function: str, sha256: str) -> Callable[[str], object]:
             f"`answer.hook.function`: found {function!r}, but there is no file {path}; name it as"
             " it lies beside the task file"
         )
-    found = sha256_file(path)
+    code = path.read_bytes()
+    found = hashlib.sha256(code).hexdigest()
     if found != sha256:
         # DVC watches the section, and so, by this number, the code.
         raise ParamsError(
             f"`answer.hook.sha256`: found {sha256!r}, but {path} has {found}; if its code is what"
             " you want, set that, and what the old code graded is graded again"
         )
-    spec = importlib.util.spec_from_file_location(f"llm2llm_hook_{sha256[:16]}", path)
-    if spec is None or spec.loader is None:
-        raise ParamsError(f"`answer.hook.function`: {path} is no Python file; name one")
-    module = importlib.util.module_from_spec(spec)
+    module = types.ModuleType(f"llm2llm_hook_{sha256[:16]}")
+    module.__file__ = str(path)
     try:
-        spec.loader.exec_module(module)
+        # Not by an import, which may take bytecode of another version from the same second.
+        exec(compile(code, path, "exec"), module.__dict__)  # noqa: S102 - the user's own code
     except Exception as failure:  # a user's code fails in any way; its own words help most
         raise ParamsError(
             f"`answer.hook`: {path} cannot be imported ({_told(failure)}); mend it"
