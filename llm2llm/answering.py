@@ -1,6 +1,7 @@
 """Ask a student the rows of a table, a few at a time, and count where labels are there."""
 
 import dataclasses
+import difflib
 import itertools
 import json
 from collections import Counter
@@ -9,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llm2llm.answers import extract
+from llm2llm.answers import extract, why_unreadable
 from llm2llm.exceptions import DataError
 from llm2llm.grading import Accuracy, accuracy, grade
 from llm2llm.json_cells import cell_text, object_of_cells
+from llm2llm.labels import one_label
 from llm2llm.scoring import Breakdown, Cell, Scoring
 from llm2llm.student.engine import Engine, Question
 from llm2llm.student.generating import Generation
@@ -21,11 +23,16 @@ from llm2llm.tasks.sections import AnswerFormat, Fields
 
 # A group of vLLM's; of transformers' a few batches, whose rows are of similar length.
 _CHUNK = 1024
+# Characters of a label that is told, and labels that are listed.
+_SHOWN, _NAMED = 60, 8
 
 
 @dataclass(frozen=True, slots=True)
 class AnsweredRow:
-    """One row's answer; `gold` and `verdict` are null where the row has no label to be read."""
+    """One row's answer; `gold` and `verdict` are null where the row has no label to be read.
+
+    `unreadable_label` says what is wrong with a label that is there, and was not read.
+    """
 
     row: int
     text: str
@@ -34,12 +41,14 @@ class AnsweredRow:
     verdict: str | None
     truncated: bool
     n_tokens: int
+    unreadable_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """Counts over all rows; `accuracy` and `confusion` are null where no row has a label.
 
+    Rows without a label and with one that the task cannot read are both left out of `accuracy`.
     `confusion` is null, too, where answers are no single labels, and `scores` where they have no
     parts: they are of each class, label or field.
     """
@@ -47,6 +56,7 @@ class Summary:
     n: int
     n_truncated: int
     n_without_label: int
+    n_unreadable_label: int
     accuracy: Accuracy | None
     confusion: list[Cell] | None
     scores: Breakdown | None
@@ -59,11 +69,13 @@ class Tally:
         self._verdicts: Counter[str] = Counter()
         self._scoring = Scoring(answer_format)
         self._n = self._n_truncated = 0
+        self.n_unreadable = 0
 
     def add(self, row: AnsweredRow) -> None:
         """Take in one answer."""
         self._n += 1
         self._n_truncated += row.truncated
+        self.n_unreadable += row.unreadable_label is not None
         if row.gold is not None and row.verdict is not None:
             self._verdicts[row.verdict] += 1
             self._scoring.add(row.gold, row.answer)
@@ -75,7 +87,8 @@ class Tally:
         return Summary(
             n=self._n,
             n_truncated=self._n_truncated,
-            n_without_label=self._n - n_labelled,
+            n_without_label=self._n - n_labelled - self.n_unreadable,
+            n_unreadable_label=self.n_unreadable,
             accuracy=accuracy(list(self._verdicts.elements())) if n_labelled else None,
             confusion=None if scores is None else scores.confusion,
             scores=None if scores is None else dataclasses.replace(scores, confusion=None),
@@ -106,7 +119,9 @@ def answer_rows(
             texts.update(zip(group, engine.answer(questions, limit), strict=True))
         for index, (number, values) in enumerate(chunk):
             generation = texts[index]
-            gold = _gold(values, fields, answer_format)
+            label = _label(values, fields, answer_format)
+            gold = None if label is None else extract(answer_format, label)
+            unreadable = label is not None and gold is None
             result = grade(answer_format, gold or "", generation.text)
             yield AnsweredRow(
                 row=number,
@@ -116,6 +131,7 @@ def answer_rows(
                 verdict=None if gold is None else result.verdict,
                 truncated=generation.truncated,
                 n_tokens=generation.n_tokens,
+                unreadable_label=_why(answer_format, label or "") if unreadable else None,
             )
 
 
@@ -130,10 +146,11 @@ def _input(where: str, values: dict[str, Any], fields: Fields) -> str:
     return text
 
 
-def _gold(values: dict[str, Any], fields: Fields, answer_format: AnswerFormat) -> str | None:
-    """Read a row's label; that of a JSON task may be an object, or stand in columns of its own.
+def _label(values: dict[str, Any], fields: Fields, answer_format: AnswerFormat) -> str | None:
+    """Write a row's label as text, null where it has none or an empty one.
 
-    What is no text is read as `llm2llm init` reads it.
+    That of a JSON task may be an object, or stand in columns of its own. What is no text is written
+    as `llm2llm init` does.
     """
     target = values.get(fields.target)
     if answer_format.fields is not None:
@@ -143,6 +160,26 @@ def _gold(values: dict[str, Any], fields: Fields, answer_format: AnswerFormat) -
             target = json.dumps(target, ensure_ascii=False)
     elif isinstance(target, list) and answer_format.kind == "labels":
         target = (answer_format.separator or ", ").join(map(str, target))
-    elif isinstance(target, int | float):
-        target = cell_text(target)
-    return extract(answer_format, target) if isinstance(target, str) else None
+    written = cell_text(target)
+    return written if written and written.strip() else None
+
+
+def _why(answer_format: AnswerFormat, label: str) -> str:
+    """Say what was found as a label that cannot be read, and what was expected."""
+    known = answer_format.labels
+    if known is None or answer_format.pattern is not None:
+        pattern = answer_format.pattern
+        expected = "" if pattern is None else f", expected a match of `{pattern}`"
+        return f"found {_short(label)}{expected}; {why_unreadable(answer_format, label)}"
+    parts = answer_format.parts(label) if answer_format.kind == "labels" else [label]
+    given = [part.strip() for part in parts if part.strip()]
+    wrong = next((part for part in given if one_label(known, part) is None), label.strip())
+    near = difflib.get_close_matches(wrong, known, n=1)
+    meant = f"; did you mean `{near[0]}`?" if near else ""
+    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+    return f"found {_short(wrong)}, expected one of {', '.join(known[:_NAMED])}{more}{meant}"
+
+
+def _short(text: str) -> str:
+    told = repr(text)
+    return told if len(told) <= _SHOWN else f"{told[:_SHOWN]}..."

@@ -101,6 +101,65 @@ def test_a_label_may_be_of_any_type_that_init_reads(
     assert set(verdicts[right + 1 :]) <= {None}
 
 
+ACCOUNTS = AnswerFormat(kind="label", pattern=None, labels=["Konto", "Kündigung"])
+
+
+@pytest.mark.parametrize(
+    ("answer_format", "label", "why"),
+    [
+        (
+            ACCOUNTS,
+            "Kündigng",
+            "found 'Kündigng', expected one of Konto, Kündigung; did you mean `Kündigung`?",
+        ),
+        (ACCOUNTS, ["a", "b"], "found \"['a', 'b']\", expected one of Konto, Kündigung"),
+        (
+            AnswerFormat(kind="labels", pattern=None, labels=[f"n{k}" for k in range(10)]),
+            "n1, zzz",
+            "found 'zzz', expected one of n0, n1, n2, n3, n4, n5, n6, n7 and 2 more",
+        ),
+        (
+            AnswerFormat(kind="number", pattern=None, labels=None),
+            "seventy",
+            "found 'seventy'; no number can be read from the target",
+        ),
+        (
+            AnswerFormat(kind="number", pattern="#### (.*)", labels=None),
+            "it is 72",
+            "found 'it is 72', expected a match of `#### (.*)`; no number can be read from the"
+            " target",
+        ),
+        (
+            ORDERS,
+            '{"ordr": "A1"}',
+            """found '{"ordr": "A1"}'; no json can be read from the target: the schema has no"""
+            " field 'ordr'",
+        ),
+        (
+            ORDERS,
+            '{"order": ',
+            """found '{"order": '; no json can be read from the target: there is no whole JSON"""
+            " object",
+        ),
+    ],
+)
+def test_a_label_that_cannot_be_read_is_told_from_none(
+    answer_format: AnswerFormat, label: object, why: str
+) -> None:
+    """It is counted apart, left out of the accuracy, and its row says what was expected."""
+    rows = answered([{"mail": "m", "answer": label}, {"mail": "m"}], "x", answer_format)
+    assert [(row.gold, row.verdict, row.unreadable_label) for row in rows] == [
+        (None, None, why),
+        (None, None, None),
+    ]
+    tally = Tally(answer_format)
+    for row in rows:
+        tally.add(row)
+    summary = tally.summary()
+    assert (summary.n, summary.n_without_label, summary.n_unreadable_label) == (2, 1, 1)
+    assert summary.accuracy is None
+
+
 @pytest.mark.parametrize(
     ("row", "found"),
     [({"text": "m", "n": 1}, "text, n"), ({"mail": " "}, "' '"), ({}, "no fields")],

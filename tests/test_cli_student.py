@@ -312,11 +312,31 @@ def test_the_confusion_table_counts_every_labelled_row(project: Path, tmp_path: 
         stream.write(json.dumps({"text": "3 and 3", "label": "nonsense"}) + "\n")
     *rows, last = (json.loads(line) for line in run("predict", str(path), "--json").splitlines())
     summary = last["summary"]
-    assert (summary["n"], summary["n_without_label"]) == (7, 1)
+    found = [summary[name] for name in ("n", "n_without_label", "n_unreadable_label")]
+    assert found == [7, 0, 1]
     assert sum(cell["n"] for cell in summary["confusion"]) == summary["accuracy"]["n"] == 6
     right = sum(cell["n"] for cell in summary["confusion"] if cell["gold"] == cell["answer"])
     assert right == summary["accuracy"]["n_right"]
-    assert [row["verdict"] for row in rows][-1] is None
+    assert rows[-1]["verdict"] is None
+    assert rows[-1]["unreadable_label"].startswith("found 'nonsense', expected one of ab, abab")
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_labels_that_cannot_be_read_are_loud(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is named by file, line and field up to a limit, and the accuracy says what it lacks."""
+    monkeypatch.setattr("llm2llm.cli.predict._MOST_NAMED", 2)
+    path = rows_file(tmp_path / "rows.csv")
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write("3 and 3,abx\n" * 4 + "4 and 4,\n")
+    told = CliRunner().invoke(app, ["predict", str(path)], catch_exceptions=False)
+    assert told.exit_code == 0
+    named = [line for line in told.stderr.splitlines() if "field `label`: found 'abx'" in line]
+    assert [line.split(": ")[1] for line in named] == [f"{path}:8", f"{path}:9"]
+    assert "warning: further such labels are counted" in told.stderr
+    assert "warning: 4 of 11 rows have a label that the task cannot read" in told.stderr
+    assert "1 rows without a label and 4 with one that cannot be read are left out" in told.stdout
 
 
 @pytest.mark.parametrize("project", ["full"], indirect=True)

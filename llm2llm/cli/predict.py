@@ -25,6 +25,8 @@ from llm2llm.student.prediction import open_engine
 _UNPARSABLE = "(unparsable)"
 # A wider table no terminal shows.
 _MOST_CLASSES = 20
+# Labels that cannot be read are named so many times; all of them with --json.
+_MOST_NAMED = 20
 
 
 def predict(
@@ -41,6 +43,7 @@ def predict(
 ) -> None:
     """Answer every row of a file, in its order, as answers come; grade those with a label.
 
+    A label that the task cannot read is named on standard error, counted, and left out.
     Of free text only answers equal to the label count as right: no judge is asked.
 
     Example: llm2llm predict questions.csv --student my-student --json
@@ -66,6 +69,7 @@ def predict(
     )
     for row in answered:
         tally.add(row)
+        _tell_unreadable(row, tally, f"{file}:{row.row}: field `{how.fields.target}`")
         if json_:
             print(json.dumps(dataclasses.asdict(row), ensure_ascii=False), flush=True)
         else:
@@ -76,6 +80,11 @@ def predict(
         print(json.dumps({"summary": dataclasses.asdict(summary)}, ensure_ascii=False))
     else:
         _in_words(summary)
+    if summary.n_unreadable_label:
+        say(
+            f"warning: {summary.n_unreadable_label} of {summary.n} rows have a label that the task"
+            f" cannot read, and count in no accuracy: mend them in {file} and ask again"
+        )
     if summary.accuracy is not None and how.answer.kind == "free":
         say(
             "note: these are free texts, and no judge is asked here: right is what equals its label"
@@ -92,6 +101,15 @@ def _student(student: Path | None, iteration: str | None) -> tuple[Path, Path, H
     return folder, BASE, how_to_ask(folder, BASE, Path(load_value(PARAMS, "task", str)))
 
 
+def _tell_unreadable(row: AnsweredRow, tally: Tally, where: str) -> None:
+    if row.unreadable_label is None or tally.n_unreadable > _MOST_NAMED + 1:
+        return
+    if tally.n_unreadable > _MOST_NAMED:
+        say("warning: further such labels are counted; --json names each, as unreadable_label")
+        return
+    say(printable(f"warning: {where}: {row.unreadable_label}; the row is not graded"))
+
+
 def _shown(row: AnsweredRow, how: HowToAsk) -> str:
     """Show what was read; of a JSON object the student's own words, not how they are compared."""
     if row.answer is None:
@@ -103,12 +121,16 @@ def _in_words(summary: Summary) -> None:
     heading(f"{summary.n} rows, {summary.n_truncated} answers truncated")
     found = summary.accuracy
     if found is None:
-        print("no row has a label that the task can read, so nothing was graded")
+        print(
+            "no row has a label that the task can read, so nothing was graded"
+            + _left_out(summary, "; labels that cannot be read: {}")
+        )
         return
     print(
         f"right {100 * found.share:.1f} % of {found.n}, 95 % interval {100 * found.low:.1f} to"
         f" {100 * found.high:.1f}; {found.n_unparsable} unparsable,"
         f" {summary.n_without_label} rows without a label"
+        + _left_out(summary, " and {} with one that cannot be read are left out")
     )
     if summary.scores is not None:
         _scores(summary.scores)
@@ -135,6 +157,11 @@ def _in_words(summary: Summary) -> None:
             for gold in dict.fromkeys(cell.gold for cell in summary.confusion)
         ],
     )
+
+
+def _left_out(summary: Summary, told: str) -> str:
+    n = summary.n_unreadable_label
+    return told.format(n) if n else ""
 
 
 def _scores(found: Breakdown) -> None:
