@@ -11,6 +11,7 @@ import typer
 import yaml
 
 from llm2llm.cli.tables import table
+from llm2llm.exceptions import ParamsError
 from llm2llm.files import write_text
 from llm2llm.stage import PARAMS
 from llm2llm.starting.presets import (
@@ -115,6 +116,11 @@ def use(name: str, train: Train = None, test: Test = None, json_: Json = False) 
 
     Example: llm2llm preset use gsm8k-smoke --train gsm8k/train.jsonl --test gsm8k/test.jsonl
     """
+    if not Path("dvc.yaml").is_file():
+        raise ParamsError(
+            "dvc.yaml: no such file, so no project is here that a params.yaml could be for; go to"
+            " the repository's root, or make a project of your own rows with `llm2llm init`"
+        )
     text = render(name, train, test)
     kept = None
     if PARAMS.exists() and PARAMS.read_text(encoding="utf-8") not in {render(n) for n in names()}:

@@ -1,6 +1,7 @@
 """Read sections of YAML files into strict models, all problems of a file at once."""
 
 import difflib
+import shlex
 import typing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,13 +14,15 @@ from llm2llm.exceptions import ParamsError
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_PARAMS = "params.yaml"
+
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping; raises ParamsError that names the line of a syntax error."""
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file; try `llm2llm preset use quickstart`") from None
+        raise ParamsError(_not_there(path)) from None
     except yaml.MarkedYAMLError as failure:
         # In full the failure shows the line, in which a secret may stand.
         mark = failure.problem_mark
@@ -30,6 +33,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise ParamsError(f"{path}: found {type(loaded).__name__}, expected a mapping of sections")
     return loaded
+
+
+def _not_there(path: Path) -> str:
+    """Say what brings a file back, or where the project is."""
+    root = path.parent.resolve()
+    if path.name != _PARAMS:
+        return f"{path}: no such file; `git checkout {path}` brings back what was committed"
+    if (root / "dvc.yaml").is_file():
+        return (
+            f"{path}: no such file; `git checkout {path}` brings back what was committed, and"
+            " `llm2llm preset use quickstart` writes that of the default run"
+        )
+    above = next((p for p in root.parents if (p / _PARAMS).is_file()), None)
+    if above is not None and (above / "dvc.yaml").is_file():
+        root_of_it = shlex.quote(str(above))
+        return f"{path}: no such file; this is no project's root, so `cd {root_of_it}` first"
+    return (
+        f"{path}: no such file, so no project is here; go to yours, or make one with `llm2llm init`"
+    )
 
 
 def load_section(path: Path, name: str, model: type[Model]) -> Model:
@@ -65,15 +87,19 @@ def check(
         return None, [_line(name, dict(error), model) for error in failure.errors()]
 
 
+def nearest(name: object, known: list[str]) -> str:
+    """Ask whether the nearest known name was meant; list all where none is near."""
+    near = difflib.get_close_matches(str(name), known, n=1)
+    return f"; did you mean `{near[0]}`?" if near else f"; known: {', '.join(known)}"
+
+
 def _line(name: str, error: dict[str, Any], model: type[BaseModel]) -> str:
     where = ".".join([name, *(str(part) for part in error["loc"])]).strip(".")
     fields, section = _walk(model, error["loc"])
     if error["type"] == "extra_forbidden":
         _, holder = _walk(model, error["loc"][:-1])
         known = sorted(holder.model_fields) if holder else []
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        hint = f"; did you mean `{near[0]}`?" if near else f"; known keys: {', '.join(known)}"
-        return f"`{where}`: unknown key{hint}"
+        return f"`{where}`: unknown key{nearest(str(error['loc'][-1]), known)}"
     if error["type"] == "missing":
         return f"`{where}`: missing"
     expected = error["msg"].removeprefix("Value error, ")

@@ -13,7 +13,7 @@ from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.params.diff_errors import DiffErrorsParams
 from llm2llm.params.exclude import SetsParams
 from llm2llm.params.export import ExportParams
-from llm2llm.params.loading import check, read_yaml
+from llm2llm.params.loading import check, nearest, read_yaml
 from llm2llm.params.measuring import MeasuringParams
 from llm2llm.params.report import ReportParams
 from llm2llm.params.runtime import RuntimeParams
@@ -50,7 +50,7 @@ def problems(params: Path, pool: Path) -> list[str]:
         return [str(failure)]
     known = [*_SCALARS, *SECTIONS]
     found = [
-        f"{params}: `{name}`: unknown section; known: {', '.join(known)}"
+        f"{params}: `{name}`: unknown section{nearest(name, known)}"
         for name in values
         if name not in known
     ]
