@@ -204,6 +204,34 @@ def test_a_test_file_is_never_trained_on(folder: Path) -> None:
     ]
 
 
+def test_raw_files_that_were_edited_are_told_of(folder: Path) -> None:
+    """`task check` and `validate` compare them with the source note; a project of old has none."""
+    tickets(folder / "t.csv")
+    init("--teacher", "ollama")
+    os.chdir("p")
+    raw = Path("data/raw/train.jsonl")
+    assert "note: data/raw" not in run("task", "check")
+    raw.chmod(0o644)
+    raw.write_text(raw.read_text() + '{"text": "mine", "label": "other"}\n')
+    says = "note: data/raw/train.jsonl: not as `init` wrote it (36 rows then, 37 lines now)"
+    assert says in run("task", "check")
+    assert says in run("validate", "--no-reach")
+    Path("data/raw/source.json").unlink()
+    assert "note: data/raw" not in run("task", "check")
+
+
+def test_a_stage_run_by_another_python_says_so(folder: Path) -> None:
+    """Where `python` lacks the package, a stage ends in one line that says what to activate."""
+    tickets(folder / "t.csv")
+    init("--teacher", "ollama")
+    bare = [sys.executable, "-I", "-S", "stages/plan.py"]
+    done = subprocess.run(bare, cwd="p", capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    says = f"error: {sys.executable}, which `python` is here, has no llm2llm; activate"
+    assert done.stderr.startswith(says)
+    assert done.stderr.count("\n") == 1
+
+
 def test_groups_stay_together(folder: Path) -> None:
     """--group keeps rows with one value of a column in one split."""
     rows = [f"text {k},{LABELS[k % 2]},writer {k // 5}" for k in range(100)]

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ PRESETS = ["quickstart", "gsm8k-smoke", "qlora-7b", "trec-smoke"]
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a folder with params, pool, tasks and raw data, and go there."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     for name in ("stages", "data/raw", "llm2llm/tasks"):
         shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / ".dvc").mkdir()
@@ -134,6 +136,66 @@ def test_all_problems_of_params_come_at_once(project: Path) -> None:
         "`predict.calculator`: found 'yes'",
     ):
         assert part in found, part
+
+
+def test_a_misspelled_section_is_asked_about(project: Path) -> None:
+    """Of top-level names too the nearest is named."""
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    (project / "params.yaml").write_text(text.replace("\niterations:", "\niteration:"))
+    assert any("`iteration`: unknown section; did you mean `iterations`?" in p for p in problems())
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        (".", "no such file; `git checkout params.yaml` brings back"),
+        ("data/raw", "this is no project's root, so `cd {root}` first"),
+        ("../elsewhere", "no project is here; go to yours, or make one with `llm2llm init`"),
+    ],
+)
+@pytest.mark.parametrize("command", ["status", "quote", "task check", "student export --out x"])
+def test_a_command_outside_of_a_project_says_where_to_go(
+    project: Path, monkeypatch: pytest.MonkeyPatch, command: str, where: str, says: str
+) -> None:
+    """Without params.yaml here the message tells a lost file, a folder below, and no project."""
+    (project.parent / "elsewhere").mkdir(exist_ok=True)
+    if where == ".":
+        (project / "params.yaml").unlink()
+    monkeypatch.chdir(where)
+    result = CliRunner().invoke(app, command.split())
+    assert says.format(root=project) in str(result.exception)
+
+
+def test_a_preset_is_for_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`preset use` writes nothing where there is no pipeline."""
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["preset", "use", "quickstart"])
+    assert "dvc.yaml: no such file, so no project is here" in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (None, "no `python` is on the PATH"),
+        ("exit 1", "has no llm2llm; activate the environment"),
+        ("echo /elsewhere/llm2llm/__init__.py", "has another llm2llm, /elsewhere/llm2llm/"),
+        (f'exec {sys.executable} "$@"', None),
+    ],
+)
+def test_the_python_that_stages_are_run_by_is_looked_at(
+    project: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, says: str | None
+) -> None:
+    """`validate` notes a `python` on the PATH that lacks this package, before a stage fails."""
+    (project / "bin").mkdir()
+    if script is not None:
+        (project / "bin/python").write_text(f"#!/bin/sh\n{script}\n")
+        (project / "bin/python").chmod(0o755)
+    monkeypatch.setenv("PATH", str(project / "bin"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    result = CliRunner().invoke(app, ["validate", "--no-reach", "--json"])
+    found = json.loads(result.stdout)["notes"]
+    assert (len(found) == 1 and says in found[0]) if says else found == []
 
 
 @pytest.mark.parametrize(

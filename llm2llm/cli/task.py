@@ -23,6 +23,7 @@ from llm2llm.stage import PARAMS
 from llm2llm.starting.checking import row_problems
 from llm2llm.starting.choices import choose_student
 from llm2llm.starting.gathering import gather
+from llm2llm.starting.sourcing import source_notes
 from llm2llm.starting.table import FORMS, read_table
 from llm2llm.starting.task_file import task_text
 from llm2llm.subsampling import first_set
@@ -114,10 +115,12 @@ def check_(
         files = (params.train, params.test)
         problems = row_problems(checked, rows[files[0]], rows[files[1]], files)
     shown = [_shown(checked, row) for row in rows.get(params.train, [])[:n]]
+    notes = list(source_notes(Path()))
     if json_:
-        print(json.dumps({"rows": shown, "problems": problems}, indent=2, ensure_ascii=False))
+        told = {"rows": shown, "problems": problems, "notes": notes}
+        print(json.dumps(told, indent=2, ensure_ascii=False))
     else:
-        _in_words(params.train, shown, problems)
+        _in_words(params.train, shown, problems, notes)
     if problems:
         raise typer.Exit(1)
 
@@ -143,7 +146,9 @@ def _shown(checked: Task, row: SplitRow) -> dict[str, object]:
     }
 
 
-def _in_words(train: str, shown: list[dict[str, object]], problems: list[str]) -> None:
+def _in_words(
+    train: str, shown: list[dict[str, object]], problems: list[str], notes: list[str]
+) -> None:
     for place, row in enumerate(shown):
         heading(f"{train}:{row['row']}")
         block("the student is asked", str(row["student"]))
@@ -157,5 +162,7 @@ def _in_words(train: str, shown: list[dict[str, object]], problems: list[str]) -
     print()
     for problem in problems:
         print(f"problem: {problem}")
+    for note in notes:
+        print(f"note: {note}")
     if not problems:
         print("no fault found in the task and its rows; next: llm2llm validate")

@@ -12,6 +12,7 @@ from llm2llm.cli.doctor import examine
 from llm2llm.cli.memory import memory_lines, memory_problems
 from llm2llm.cli.pool import POOL
 from llm2llm.cli.reaching import endpoint_problem, hub_problem
+from llm2llm.cli.stage_python import stage_python_note
 from llm2llm.exceptions import DataError, Llm2llmError, ParamsError
 from llm2llm.leakage.exact import find_leaked
 from llm2llm.params.base_model import BaseModelParams
@@ -26,6 +27,7 @@ from llm2llm.params.train_iter import TrainIterParams
 from llm2llm.params.whole import problems
 from llm2llm.raw import read_raw
 from llm2llm.stage import PARAMS
+from llm2llm.starting.sourcing import source_notes
 from llm2llm.student.engine import choose_engine
 from llm2llm.subsampling import subsample
 from llm2llm.tasks.sections import AnswerFormat, Fields
@@ -58,11 +60,14 @@ def validate(
             continue  # a section that this look needs does not hold, and is told of already
         except ModuleNotFoundError:
             continue  # what is not installed is told of already
+    notes = [*source_notes(Path()), *filter(None, [stage_python_note()])]
     if json_:
-        print(json.dumps({"problems": found}, indent=2))
+        print(json.dumps({"problems": found, "notes": notes}, indent=2))
     else:
         for problem in found:
             print(f"problem: {problem}")
+        for note in notes:
+            print(f"note: {note}")
         if not found:
             print("\n".join([*memory_lines(), ""]), end="")
             asking = "llm2llm preview and llm2llm quote, then " if any(_endpoints()) else ""

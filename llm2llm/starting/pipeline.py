@@ -15,7 +15,13 @@ _SECTION = re.compile(r"[a-z]+:")
 _MODULE = re.compile(r"(\s+)- (llm2llm/\S+)\s*$")
 _REPOSITORY_ONLY = re.compile(r"#.*(first-party modules|make deps)")
 _GUARD = """\
-from llm2llm.guard import guard
+try:
+    from llm2llm.guard import guard
+except ModuleNotFoundError as failure:
+    import sys
+
+    lacking = f"{sys.executable}, which `python` is here, has no {failure.name}"
+    sys.exit(f"error: {lacking}; activate the environment of llm2llm, then dvc repro again")
 
 guard(__file__)  # before the imports below, which other code may not have
 """
