@@ -182,7 +182,26 @@ def test_worked_answers_are_checked_for_their_arithmetic() -> None:
 )
 def test_near_duplicate_labels_are_found(labels: list[str], expected: int) -> None:
     """Case, spaces, punctuation, or one letter of a word; short codes and numbers differ so."""
-    assert len(list(near_labels(labels))) == expected
+    assert len(list(near_labels(labels, {}))) == expected
+
+
+def test_near_duplicate_labels_come_with_their_rows() -> None:
+    """Each of the two is told with its number of rows and where the first stands."""
+    rows = [RawRow(2, "x", "Rechnung", ""), RawRow(3, "y", "Rechung", "")] * 2
+    text = task_text(
+        of_kind("label", [row.target for row in rows]),
+        ("text", "label"),
+        rows,
+        name="n",
+        description="d",
+        classifier=True,
+        chat=False,
+    )
+    task = Task.model_validate(yaml.safe_load(text), context={"folder": Path()})
+    train = split(("a", "Rechnung"), ("b", "Rechung"), ("c", "Rechnung"))
+    found = row_problems(task, train, split(("d", "Rechnung")), ("s.jsonl", "t.jsonl"))
+    assert len(found) == 1
+    assert "'Rechnung': 3 rows, first s.jsonl:1; 'Rechung': 1 rows, first s.jsonl:2" in found[0]
 
 
 def split(*rows: tuple[str, str]) -> list[SplitRow]:

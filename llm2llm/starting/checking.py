@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from rapidfuzz.distance import DamerauLevenshtein
@@ -28,15 +28,18 @@ def row_problems(
     """List what is wrong, one line each; `names` are the files of train and test rows."""
     return [
         *_lacking(task, train, test, names),
-        *near_labels(task.answer.labels or []),
+        *near_labels(task.answer.labels or [], _first_places(task, train, test, names)),
         *_contradictions(train, test, names),
         *_in_both(train, test, names),
         *_too_long(task, train, names[0]),
     ]
 
 
-def near_labels(labels: Sequence[str]) -> Iterator[str]:
-    """Yield pairs of labels that differ in case, spaces, punctuation or a letter only."""
+def near_labels(labels: Sequence[str], places: Mapping[str, str]) -> Iterator[str]:
+    """Yield pairs of labels that differ in case, spaces, punctuation or a letter only.
+
+    `places` says how many rows have a label and which is the first.
+    """
     for one, other in combinations(sorted(labels), 2):
         bare = [_PUNCTUATION.sub("", fold(label).casefold()) for label in (one, other)]
         letters = all(len(key) >= _FEWEST_LETTERS and key.isalpha() for key in bare)
@@ -48,10 +51,27 @@ def near_labels(labels: Sequence[str]) -> Iterator[str]:
             how = "differ in one letter"
         else:
             continue
+        found = "".join(f"; {name!r}: {places[name]}" for name in (one, other) if name in places)
         yield (
-            f"the labels {one!r} and {other!r} {how}; make them one in the rows, or rename one if"
-            " both are meant"
+            f"the labels {one!r} and {other!r} {how}{found}; make them one in your own file and run"
+            " `llm2llm init` again, or rename one if both are meant"
         )
+
+
+def _first_places(
+    task: Task, train: Sequence[SplitRow], test: Sequence[SplitRow], names: tuple[str, str]
+) -> dict[str, str]:
+    """Tell for each label how many rows have it, and where the first stands."""
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for name, rows in zip(names, (train, test), strict=True):
+        for row in rows:
+            for label in _labels(task, row):
+                first.setdefault(label, f"{name}:{row.source_row}")
+                counts[label] += 1
+    told = {label: f"{counts[label]} rows, first {place}" for label, place in first.items()}
+    by_label = {label: canonical(task.answer, label) for label in task.answer.labels or []}
+    return {label: told[key] for label, key in by_label.items() if key in told}
 
 
 def _lacking(
