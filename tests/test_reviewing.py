@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 from finished_run import TEST_INPUTS, Made, make_run
 from reviewing_run import fill_in, make_reviewed_run, review
@@ -309,6 +310,31 @@ def test_a_forged_edit_stops_the_export(made: Made) -> None:
     DECISIONS.write_text(DECISIONS.read_text().replace("Fine new text", TEST_INPUTS[2]))
     with pytest.raises(LeakageCheckError, match=f"{made.kept['first']}: gate exact: is a test"):
         reviewed(run, 2)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_text_written_in_the_wrong_column_is_told(made: Made, form: str) -> None:
+    """The sheet's own input changes nothing, so another text there is named by row and column."""
+    assert review("export", "--out", f"s.{form}").exit_code == 0
+    assert "another text than" not in review("import", f"s.{form}").stdout
+    sheet = pl.read_csv("s.csv") if form == "csv" else pl.read_parquet("s.parquet")
+    changed = sheet.with_columns(
+        pl.when(pl.int_range(pl.len()) == 1).then(pl.lit("mine")).otherwise("input").alias("input")
+    )
+    changed.write_csv("t.csv") if form == "csv" else changed.write_parquet("t.parquet")
+    row = 3 if form == "csv" else 2
+    told = review("import", f"t.{form}")
+    assert told.exit_code == 0
+    assert f"row {row}, column input: another text than the example's, which changes" in told.stdout
+
+
+def test_a_missing_reviewer_is_told(made: Made) -> None:
+    """Decisions without a name are taken, and said to be without."""
+    row = {"example_id": made.kept["first"], "decision": "accept"}
+    told = review("import", str(fill_in(made, row))).stdout
+    assert "some decisions name no reviewer; --reviewer NAME" in told
+    told = review("import", str(fill_in(made, row)), "--reviewer", "Ada").stdout
+    assert "name no reviewer" not in told
 
 
 def test_explain_shows_the_decision(made: Made) -> None:

@@ -26,6 +26,9 @@ def explain(
         print_json(found)
         return
     print(_title(found))
+    if found.review and found.review.edited_id:
+        print(f"a reviewer made {found.review.edited_id} of it, which is at the end; from here on")
+        print("it is as it was written:")
     block("input", found.input)
     block("target", found.target)
     if found.kind == "seed":

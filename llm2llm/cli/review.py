@@ -136,6 +136,7 @@ def import_(
             for name in ("accept", "edit", "reject", "undecided", "added", "changed", "same")
         },
         "ignored_columns": sheet.ignored,
+        "written_over": [{"row": row, "column": column} for row, column in found.written_over],
         "encoding": sheet.encoding,
     }
     if json_:
@@ -147,6 +148,16 @@ def import_(
     )
     if sheet.ignored:
         print(f"not read, since the sheet came without: column {', '.join(sheet.ignored)}")
+    if found.written_over:
+        row, column = found.written_over[0]
+        more = f", and {len(found.written_over) - 1} more" if found.written_over[1:] else ""
+        print(
+            f"row {row}, column {column}: another text than the example's{more}, which changes"
+            " nothing; new texts are read from edited_input and edited_target, with the decision"
+            " edit"
+        )
+    if any(decision.reviewer is None for decision in found.decisions.values()):
+        print("some decisions name no reviewer; --reviewer NAME says in the bundle who decided")
     if sheet.encoding == "cp1252":
         print(
             "read as Windows-1252, which lacks many characters: look through the edited texts, or"

@@ -8,9 +8,13 @@ from typing import Any
 
 from llm2llm.exceptions import DataError
 from llm2llm.ids import canonical_json, example_id
-from llm2llm.records.decisions import ACCEPT, EDIT, NO_DECISIONS, REJECT, Decision
+from llm2llm.records.decisions import ACCEPT, DECISIONS, EDIT, NO_DECISIONS, REJECT, Decision
 
 KINDS = (ACCEPT, EDIT, REJECT)
+_BACK = (
+    f"bring back what was committed with `git checkout {DECISIONS}`, and import again what was"
+    " decided since"
+)
 _FIELDS = [field.name for field in dataclasses.fields(Decision)]
 
 
@@ -29,17 +33,14 @@ def read_decisions(path: Path) -> dict[str, Decision]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8; `git checkout {path}` brings it back") from None
+        raise DataError(f"{path}: not UTF-8; {_BACK}") from None
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             decision = _decision(json.loads(line))
         except ValueError as failure:
-            raise DataError(
-                f"{path}:{number}: {failure}; `git checkout {path}` brings it back, or mend the"
-                " line"
-            ) from None
+            raise DataError(f"{path}:{number}: {failure}; mend the line, or {_BACK}") from None
         if decision.example_id in found:
             raise DataError(
                 f"{path}:{number}: a second decision about {decision.example_id}; keep one line"

@@ -1,7 +1,7 @@
 """Take the decisions out of a sheet that came back: all of them, or none."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from llm2llm.exceptions import DataError
@@ -14,7 +14,7 @@ from llm2llm.records.examples import Example
 from llm2llm.records.split import SplitRow
 from llm2llm.reviewing.decisions import KINDS, edited_id, parents
 from llm2llm.reviewing.edits import check_edits
-from llm2llm.reviewing.sheet import FILLED_IN, Sheet
+from llm2llm.reviewing.sheet import FILLED_IN, OWN_TEXTS, Sheet
 from llm2llm.streaming import RecordFile
 
 _N_SHOWN = 20
@@ -25,7 +25,8 @@ _SHOWN = 60
 class Imported:
     """All decisions of the project from now on, and how many of the sheet's are what.
 
-    `n_added`, `n_changed` and `n_same` compare with those of before.
+    `n_added`, `n_changed` and `n_same` compare with those of before. `written_over` names rows and
+    columns where the sheet's own text is another, which changes nothing.
     """
 
     decisions: Mapping[str, Decision]
@@ -36,6 +37,7 @@ class Imported:
     n_added: int
     n_changed: int
     n_same: int
+    written_over: list[tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,20 @@ def import_sheet(
         n_added=added,
         n_changed=len(taken) - same - added,
         n_same=same,
+        written_over=list(_written_over(rows, examples)),
     )
+
+
+def _written_over(
+    rows: Mapping[str, tuple[int, Mapping[str, str]]], examples: Mapping[str, Example]
+) -> Iterator[tuple[int, str]]:
+    """Yield where a text of the sheet's own was changed, but for white space."""
+    for name, (row, cells) in rows.items():
+        for column in OWN_TEXTS:
+            if name in examples and column in cells:
+                own: str = getattr(examples[name], column)
+                if cells[column].split() != own.split():
+                    yield row, column
 
 
 def _rows(sheet: Sheet, problems: _Problems) -> dict[str, tuple[int, Mapping[str, str]]]:
@@ -204,7 +219,7 @@ def _refuse_test_items(run: Run, found: Mapping[str, _Found], problems: _Problem
 def _with_reviewer_kept(decision: Decision, before: Decision | None) -> Decision:
     """Leave a decision that says what it said before to whoever said it first."""
     if before is not None and replace(decision, reviewer=before.reviewer) == before:
-        return before
+        return decision if before.reviewer is None else before
     return decision
 
 

@@ -18,6 +18,7 @@ from llm2llm.records.decisions import Decision
 from llm2llm.reviewing.risk import Risk
 
 FILLED_IN = ("decision", "note", "edited_input", "edited_target")
+OWN_TEXTS = ("input", "target")
 # Excel cuts longer cells off (Microsoft, "Excel specifications and limits").
 MOST_CHARACTERS = 32_767
 
@@ -219,8 +220,17 @@ def _parquet(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     except (pa.ArrowInvalid, OSError) as failure:
         raise DataError(f"{path}: cannot be read as Parquet ({failure}); save it again") from None
     wanted = [name for name in ("example_id", *FILLED_IN) if name in table.column_names]
+    # The sheet's own texts are read only to see whether a reviewer wrote there.
+    wanted += [name for name in OWN_TEXTS if _is_text(table.schema, name)]
     columns: Mapping[str, list[Any]] = {n: table.column(n).to_pylist() for n in wanted}
     return table.column_names, list(_texts(path, columns, table.num_rows))
+
+
+def _is_text(schema: pa.Schema, name: str) -> bool:
+    place = schema.get_field_index(name)
+    return place >= 0 and bool(
+        pa.types.is_string(schema.types[place]) or pa.types.is_large_string(schema.types[place])
+    )
 
 
 def _texts(
