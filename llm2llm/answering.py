@@ -5,7 +5,7 @@ import difflib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,14 +103,16 @@ def answer_rows(
     fields: Fields,
     answer_format: AnswerFormat,
     max_new_tokens: int,
+    on_bad: Callable[[DataError], None],
 ) -> Iterator[AnsweredRow]:
     """Yield an answer for each row, in their order; few rows are in memory at a time.
 
-    Raises DataError, which names the file that they are of, where a row lacks the input.
+    `on_bad` gets what is wrong with a row that lacks the input, and raises it, or the row is left
+    out; it names the file that the rows are of.
     """
-    source = iter(rows)
+    source = _with_input(rows, file, fields, on_bad)
     while chunk := list(itertools.islice(source, _CHUNK)):
-        inputs = [_input(f"{file}:{number}", values, fields) for number, values in chunk]
+        inputs = [values[fields.input] for _, values in chunk]
         prompts = engine.encode(inputs)
         limit = within_context(engine, prompts, max_new_tokens)
         texts: dict[int, Generation] = {}
@@ -135,15 +137,33 @@ def answer_rows(
             )
 
 
-def _input(where: str, values: dict[str, Any], fields: Fields) -> str:
-    text = values.get(fields.input)
-    if not isinstance(text, str) or not text.strip():
-        found = ", ".join(values) if fields.input not in values else repr(text)
-        raise DataError(
-            f"{where}: field `{fields.input}`: found {found or 'no fields'}, expected text there,"
-            " as the task's `fields` section names it; mend the row, or rename its field"
+def _with_input(
+    rows: Iterable[tuple[int, dict[str, Any]]],
+    file: Path,
+    fields: Fields,
+    on_bad: Callable[[DataError], None],
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, values in rows:
+        wrong = _without_input(values, fields.input)
+        if wrong is None:
+            yield number, values
+        else:
+            on_bad(DataError(f"{file}:{number}: {wrong}"))
+
+
+def _without_input(values: dict[str, Any], name: str) -> str | None:
+    """Say why a row holds nothing to ask; null where it does."""
+    if name not in values:
+        return (
+            f"no column `{name}`, which the student takes as its input; found:"
+            f" {', '.join(values) or 'none'}; rename one, or name yours with --input"
         )
-    return text
+    text = values[name]
+    if isinstance(text, str) and text.strip():
+        return None
+    return (
+        f"column `{name}`: found {_short(text)}, expected a text, the student's input; mend the row"
+    )
 
 
 def _label(values: dict[str, Any], fields: Fields, answer_format: AnswerFormat) -> str | None:
@@ -180,6 +200,6 @@ def _why(answer_format: AnswerFormat, label: str) -> str:
     return f"found {_short(wrong)}, expected one of {', '.join(known[:_NAMED])}{more}{meant}"
 
 
-def _short(text: str) -> str:
+def _short(text: object) -> str:
     told = repr(text)
     return told if len(told) <= _SHOWN else f"{told[:_SHOWN]}..."

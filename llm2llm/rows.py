@@ -23,8 +23,8 @@ def stream_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     readers = {
         **dict.fromkeys((".jsonl", ".ndjson"), json_records),
-        **dict.fromkeys((".csv", ".tsv"), _csv),
-        ".parquet": _parquet,
+        **dict.fromkeys((".csv", ".tsv", ".txt"), _csv),
+        **dict.fromkeys((".parquet", ".pq"), _parquet),
     }
     if path.suffix.lower() not in readers:
         raise DataError(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,16 @@ class Parrot:
         return [Generation(self.text, False, 1) for _ in questions]
 
 
+def stop(failure: DataError) -> None:
+    """Stop at the first bad row."""
+    raise failure
+
+
 def answered(
     rows: list[dict],
     text: str = '{"order": "A1", "amount": 5}',
     answer_format: AnswerFormat = ORDERS,
+    on_bad: Callable[[DataError], None] | None = None,
 ) -> list[AnsweredRow]:
     """Let the parrot answer rows."""
     fields = Fields(input="mail", target="answer")
@@ -61,6 +68,7 @@ def answered(
             fields=fields,
             answer_format=answer_format,
             max_new_tokens=9,
+            on_bad=stop if on_bad is None else on_bad,
         )
     ]
 
@@ -161,14 +169,30 @@ def test_a_label_that_cannot_be_read_is_told_from_none(
 
 
 @pytest.mark.parametrize(
-    ("row", "found"),
-    [({"text": "m", "n": 1}, "text, n"), ({"mail": " "}, "' '"), ({}, "no fields")],
+    ("row", "told"),
+    [
+        (
+            {"text": "m", "n": 1},
+            "no column `mail`, which the student takes as its input; found: text, n; rename one",
+        ),
+        ({}, "no column `mail`, which the student takes as its input; found: none; rename one"),
+        ({"mail": " "}, "column `mail`: found ' ', expected a text, the student's input; mend"),
+        ({"mail": None}, "column `mail`: found None, expected a text"),
+    ],
 )
-def test_a_row_without_an_input_is_named(row: dict, found: str) -> None:
-    """File, row, field, what was found and what to do are in one message."""
-    message = f"mails.csv:2: field `mail`: found {found}, expected text there.*; mend the row"
-    with pytest.raises(DataError, match=message):
+def test_a_row_without_an_input_is_named(row: dict, told: str) -> None:
+    """File, row, column, what was found and what to do are in one message."""
+    with pytest.raises(DataError) as caught:
         answered([{"mail": "m"}, row])
+    assert str(caught.value).startswith(f"mails.csv:2: {told}")
+
+
+def test_rows_without_an_input_may_be_left_out() -> None:
+    """The others keep their numbers, and each that is left out is handed over."""
+    bad: list[DataError] = []
+    rows = [{"mail": "m"}, {"mail": ""}, {"mail": "n"}]
+    assert [row.row for row in answered(rows, on_bad=bad.append)] == [1, 3]
+    assert [str(failure).split(": ")[0] for failure in bad] == ["mails.csv:2"]
 
 
 def test_the_summary_scores_each_field() -> None:

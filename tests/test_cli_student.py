@@ -12,6 +12,7 @@ import pytest
 import torch
 import typer
 import yaml
+from test_starting_table import write_xlsx
 from tiny_student import (
     EXAMPLES,
     FORMAT,
@@ -340,6 +341,50 @@ def test_labels_that_cannot_be_read_are_loud(
 
 
 @pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_a_file_may_name_its_columns_otherwise(project: Path, tmp_path: Path) -> None:
+    """--input and --target name them for one call; a target that is nowhere is told."""
+    expected = run("predict", str(rows_file(tmp_path / "rows.csv")), "--json")
+    lines = (tmp_path / "rows.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "other.csv").write_text("\n".join(["ask,is", *lines[1:]]), encoding="utf-8")
+    other = str(tmp_path / "other.csv")
+    assert "rename one, or name yours with --input" in fails(DataError, "predict", other)
+    assert run("predict", other, "--input", "ask", "--target", "is", "--json") == expected
+    told = CliRunner().invoke(app, ["predict", other, "--input", "ask", "--target", "si"]).stderr
+    assert f"warning: no row of {other} has a label in `si`, which --target names" in told
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_a_row_without_an_input_stops_unless_it_may_be_left_out(
+    project: Path, tmp_path: Path
+) -> None:
+    """The message names the option; with it such rows are named, counted and not answered."""
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\nab,ab\n ,ab\nba,ab\n", encoding="utf-8")
+    message = fails(DataError, "predict", str(path))
+    assert message.startswith(f"{path}:3: column `text`: found ' '")
+    assert message.endswith("mend the row, or leave such rows out with --drop-bad-rows")
+    done = CliRunner().invoke(app, ["predict", str(path), "--drop-bad-rows", "--json"])
+    *rows, summary = (json.loads(line) for line in done.stdout.splitlines())
+    assert [row["row"] for row in rows] == [2, 4]
+    assert (summary["summary"]["n"], summary["summary"]["n_bad_rows"]) == (2, 1)
+    assert f"warning: {path}:3: column `text`" in done.stderr
+    assert "warning: 1 rows without an input were not answered" in done.stderr
+    path.write_text("text,label\n ,ab\n", encoding="utf-8")
+    assert "all 1 rows lack an input" in fails(DataError, "predict", str(path), "--drop-bad-rows")
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_a_sheet_is_answered_as_a_csv_is(project: Path, tmp_path: Path) -> None:
+    """Rows keep their numbers, and an empty cell of the label is none."""
+    path = rows_file(tmp_path / "rows.csv")
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write("ab,\n")
+    with path.open(newline="", encoding="utf-8") as stream:
+        write_xlsx(tmp_path / "rows.xlsx", list(csv.reader(stream)))
+    assert run("predict", str(tmp_path / "rows.xlsx")) == run("predict", str(path))
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
 def test_free_text_is_compared_at_home_and_elsewhere(project: Path, tmp_path: Path) -> None:
     """Of labeled rows equal texts are counted, which is said; the model card counts judgments."""
     path = rows_file(tmp_path / "rows.csv")
@@ -382,7 +427,7 @@ def test_rows_are_read_as_answers_are_taken(project: Path, monkeypatch: pytest.M
     engine = open_engine(
         Path("out"), Path("out"), how.student, how.predict, set_default=lambda _n, _v: None
     )
-    n_read = 0
+    n_read, bad = 0, []
 
     def source():
         nonlocal n_read
@@ -397,25 +442,26 @@ def test_rows_are_read_as_answers_are_taken(project: Path, monkeypatch: pytest.M
         fields=how.fields,
         answer_format=how.answer,
         max_new_tokens=3,
+        on_bad=bad.append,
     )
     assert [next(answered).row for _ in range(3)] == [1, 2, 3]
-    assert n_read == 4
+    assert (n_read, bad) == (4, [])
 
 
 @pytest.mark.parametrize("project", ["full"], indirect=True)
 def test_bad_files_and_folders_are_named(project: Path, tmp_path: Path) -> None:
     """Each fault names file, row and what was expected."""
-    (tmp_path / "rows.txt").write_text("x", encoding="utf-8")
+    (tmp_path / "rows.doc").write_text("x", encoding="utf-8")
     (tmp_path / "empty.jsonl").write_text("\n", encoding="utf-8")
     (tmp_path / "lacking.jsonl").write_text('{"text": "a"}\n{"question": "b"}\n', encoding="utf-8")
     for name, failure, wanted in (
-        ("rows.txt", DataError, "found the ending '.txt'"),
+        ("rows.doc", DataError, "found the ending '.doc'"),
         ("none.csv", DataError, "no such file"),
-        ("empty.jsonl", ParamsError, "found no rows"),
+        ("empty.jsonl", DataError, "found no rows"),
         (
             "lacking.jsonl",
             DataError,
-            "lacking.jsonl:2: field `text`: found question, expected",
+            "lacking.jsonl:2: no column `text`, which the student takes as its input; found: q",
         ),
     ):
         assert wanted in fails(failure, "predict", str(tmp_path / name))

@@ -4,57 +4,76 @@ import dataclasses
 import itertools
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from llm2llm.answering import AnsweredRow, Summary, Tally, answer_rows
 from llm2llm.cli.student import BASE, how_to_ask
 from llm2llm.cli.tables import heading, printable, table
-from llm2llm.exceptions import ParamsError
+from llm2llm.exceptions import DataError, ParamsError
 from llm2llm.lineage.run import open_run
 from llm2llm.lineage.students import find_student
 from llm2llm.params.loading import load_value
 from llm2llm.rows import stream_rows
 from llm2llm.scoring import Breakdown, most_confused
 from llm2llm.stage import PARAMS, say
+from llm2llm.starting.table import EXCEL, read_table
 from llm2llm.student.handover import HowToAsk, read_how_to_ask
 from llm2llm.student.prediction import open_engine
+from llm2llm.tasks.sections import Fields
 
 _UNPARSABLE = "(unparsable)"
 # A wider table no terminal shows.
 _MOST_CLASSES = 20
-# Labels that cannot be read are named so many times; all of them with --json.
+# Labels that cannot be read, and rows without an input, are named so many times.
 _MOST_NAMED = 20
 
 
 def predict(
-    file: Annotated[Path, typer.Argument(help="Rows as .jsonl, .csv or .parquet.")],
+    file: Annotated[
+        Path, typer.Argument(help="Rows as .jsonl, .csv or .parquet, or of a sheet, .xlsx.")
+    ],
     student: Annotated[
         Path | None, typer.Option(help="An exported student; else one of this project.")
     ] = None,
     iteration: Annotated[
         str | None, typer.Option(help="A number, or `best` by the dev rows; else the newest.")
     ] = None,
+    input_: Annotated[
+        str | None, typer.Option("--input", help="The file's column to ask, if not the task's.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The file's column of labels, if not the task's.")
+    ] = None,
+    drop_bad_rows: Annotated[
+        bool, typer.Option("--drop-bad-rows", help="Leave out rows without an input, and go on.")
+    ] = False,
     json_: Annotated[
         bool, typer.Option("--json", help="Print a JSON line for each row, then a summary's.")
     ] = False,
 ) -> None:
     """Answer every row of a file, in its order, as answers come; grade those with a label.
 
-    A label that the task cannot read is named on standard error, counted, and left out.
+    A line begins with the number of its row: the file's line where it starts (so that the first
+    row of a .csv is 2), in Parquet its count from 1. A label that the task cannot read is named on
+    standard error, counted, and left out.
+
     Of free text only answers equal to the label count as right: no judge is asked.
 
     Example: llm2llm predict questions.csv --student my-student --json
     """
     folder, base_folder, how = _student(student, iteration)
+    fields = Fields(input=input_ or how.fields.input, target=target or how.fields.target)
     # cuBLAS gives the same bits again only with a fixed workspace.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    rows = stream_rows(file)
+    rows = _rows(file)
     first = next(rows, None)  # a file that cannot be read loads no model
     if first is None:
-        raise ParamsError(f"{file}: found no rows, expected at least one; name another file")
+        raise DataError(f"{file}: found no rows, expected at least one; name another file")
+    bad = _BadRows(drop_bad_rows)
     engine = open_engine(
         folder, base_folder, how.student, how.predict, set_default=os.environ.setdefault
     )
@@ -63,23 +82,31 @@ def predict(
         engine,
         itertools.chain([first], rows),
         file=file,
-        fields=how.fields,
+        fields=fields,
         answer_format=how.answer,
         max_new_tokens=how.predict.max_new_tokens or 1,
+        on_bad=bad.take,
     )
     for row in answered:
         tally.add(row)
-        _tell_unreadable(row, tally, f"{file}:{row.row}: field `{how.fields.target}`")
+        _tell_unreadable(row, tally, f"{file}:{row.row}: field `{fields.target}`")
         if json_:
             print(json.dumps(dataclasses.asdict(row), ensure_ascii=False), flush=True)
         else:
             told = [str(row.row), _shown(row, how), row.verdict or ""]
             print(printable("\t".join(told)).rstrip(), flush=True)
     summary = tally.summary()
+    if not summary.n:
+        raise DataError(f"{file}: all {bad.n} rows lack an input, expected at least one to answer")
     if json_:
-        print(json.dumps({"summary": dataclasses.asdict(summary)}, ensure_ascii=False))
+        told_all = dataclasses.asdict(summary) | {"n_bad_rows": bad.n}
+        print(json.dumps({"summary": told_all}, ensure_ascii=False))
     else:
         _in_words(summary)
+    if bad.n:
+        say(f"warning: {bad.n} rows without an input were not answered (--drop-bad-rows)")
+    if target is not None and summary.n_without_label == summary.n:
+        say(f"warning: no row of {file} has a label in `{target}`, which --target names")
     if summary.n_unreadable_label:
         say(
             f"warning: {summary.n_unreadable_label} of {summary.n} rows have a label that the task"
@@ -99,6 +126,33 @@ def _student(student: Path | None, iteration: str | None) -> tuple[Path, Path, H
         return student, student, read_how_to_ask(student)
     folder = find_student(open_run(Path()), iteration).folder
     return folder, BASE, how_to_ask(folder, BASE, Path(load_value(PARAMS, "task", str)))
+
+
+class _BadRows:
+    """Count the rows without an input, or stop at the first."""
+
+    def __init__(self, drop: bool) -> None:
+        self._drop = drop
+        self.n = 0
+
+    def take(self, failure: DataError) -> None:
+        """Name a row; raises the failure where such rows are not to be left out."""
+        if not self._drop:
+            raise DataError(f"{failure}, or leave such rows out with --drop-bad-rows")
+        self.n += 1
+        if self.n <= _MOST_NAMED:
+            say(printable(f"warning: {failure}; the row is not answered"))
+
+
+def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Give number and cells of each row; a sheet is read as a whole, and all else as it is asked.
+
+    A sheet is read as `llm2llm init` does.
+    """
+    if file.suffix.lower() not in EXCEL:
+        return stream_rows(file)
+    read = read_table(file)
+    return zip(read.lines, read.frame.iter_rows(named=True), strict=True)
 
 
 def _tell_unreadable(row: AnsweredRow, tally: Tally, where: str) -> None:
