@@ -147,3 +147,15 @@ def test_the_help_follows_the_path() -> None:
     assert all(re.search(rf"\n  {name} +\S", told) for name in every)
     # Of a sentence that is too long for its line the first part is told, not half a word of it.
     assert re.search(r"\n  verify +Check a bundle\.\n", told)
+
+
+@pytest.mark.parametrize("group", ["task", "preset", "review", "student", "ledger"])
+def test_the_help_of_a_group_is_whole(group: str) -> None:
+    """No command's sentence is cut off where a line ends."""
+    from typer.testing import CliRunner
+
+    from llm2llm.cli.main import app
+
+    told = CliRunner().invoke(app, [group, "--help"], env={"COLUMNS": "80"}).stdout
+    assert "Commands:" in told
+    assert "..." not in told.partition("\n")[2]

@@ -54,7 +54,10 @@ def _built(name: str) -> Any:
         holder.add_typer(found, name=name)
     else:
         holder.command(name)(found)
-    return get_group(holder).commands[name]
+    command: Any = get_group(holder).commands[name]
+    for each in getattr(command, "commands", {}).values():
+        each.short_help = each.get_short_help_str(_WHOLE)  # in lines, where it would be cut off
+    return command
 
 
 def _told(command: Any, limit: int) -> str:
