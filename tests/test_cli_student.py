@@ -341,6 +341,26 @@ def test_labels_that_cannot_be_read_are_loud(
 
 
 @pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_predict_says_which_student_answers(project: Path, tmp_path: Path) -> None:
+    """On standard error and in the summary: the newest with a hint, another, an exported one."""
+    path = str(rows_file(tmp_path / "rows.csv"))
+    run("student", "export", "--iteration", "0", "--out", "out")
+    hint = "student of iteration 2 (the newest); --iteration best for the best on dev rows"
+    for arguments, said, student in (
+        ([], hint, {"iteration": 2, "chosen_by": "the newest"}),
+        (
+            ["--iteration", "0"],
+            "student of iteration 0 (named)",
+            {"iteration": 0, "chosen_by": "named"},
+        ),
+        (["--student", "out"], "", {"folder": "out"}),
+    ):
+        done = CliRunner().invoke(app, ["predict", path, "--json", *arguments])
+        assert done.stderr.strip() == said
+        assert json.loads(done.stdout.splitlines()[-1])["summary"]["student"] == student
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
 def test_a_file_may_name_its_columns_otherwise(project: Path, tmp_path: Path) -> None:
     """--input and --target name them for one call; a target that is nowhere is told."""
     expected = run("predict", str(rows_file(tmp_path / "rows.csv")), "--json")

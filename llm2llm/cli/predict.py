@@ -14,8 +14,9 @@ from llm2llm.answering import AnsweredRow, Summary, Tally, answer_rows
 from llm2llm.cli.student import BASE, how_to_ask
 from llm2llm.cli.tables import heading, printable, table
 from llm2llm.exceptions import DataError, ParamsError
+from llm2llm.ids import Json
 from llm2llm.lineage.run import open_run
-from llm2llm.lineage.students import find_student
+from llm2llm.lineage.students import BEST, find_student
 from llm2llm.params.loading import load_value
 from llm2llm.rows import stream_rows
 from llm2llm.scoring import Breakdown, most_confused
@@ -65,7 +66,7 @@ def predict(
 
     Example: llm2llm predict questions.csv --student my-student --json
     """
-    folder, base_folder, how = _student(student, iteration)
+    folder, base_folder, how, answering = _student(student, iteration)
     fields = Fields(input=input_ or how.fields.input, target=target or how.fields.target)
     # cuBLAS gives the same bits again only with a fixed workspace.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -99,7 +100,7 @@ def predict(
     if not summary.n:
         raise DataError(f"{file}: all {bad.n} rows lack an input, expected at least one to answer")
     if json_:
-        told_all = dataclasses.asdict(summary) | {"n_bad_rows": bad.n}
+        told_all = dataclasses.asdict(summary) | {"n_bad_rows": bad.n, "student": answering}
         print(json.dumps({"summary": told_all}, ensure_ascii=False))
     else:
         _in_words(summary)
@@ -119,13 +120,22 @@ def predict(
         )
 
 
-def _student(student: Path | None, iteration: str | None) -> tuple[Path, Path, HowToAsk]:
+def _student(
+    student: Path | None, iteration: str | None
+) -> tuple[Path, Path, HowToAsk, dict[str, Json]]:
+    """Find the student, its base and how to ask it; say which it is, as JSON too."""
     if student is not None:
         if iteration is not None:
             raise ParamsError("--iteration: an exported student is one alone; leave it out")
-        return student, student, read_how_to_ask(student)
-    folder = find_student(open_run(Path()), iteration).folder
-    return folder, BASE, how_to_ask(folder, BASE, Path(load_value(PARAMS, "task", str)))
+        return student, student, read_how_to_ask(student), {"folder": str(student)}
+    found = find_student(open_run(Path()), iteration)
+    other = "" if iteration else f"; --iteration {BEST} for the best on dev rows"
+    say(f"student of iteration {found.iteration} ({found.chosen_by}){other}")
+    how = how_to_ask(found.folder, BASE, Path(load_value(PARAMS, "task", str)))
+    return (
+        *(found.folder, BASE, how),
+        {"iteration": found.iteration, "chosen_by": found.chosen_by},
+    )
 
 
 class _BadRows:
