@@ -603,6 +603,7 @@ def test_upgrade_shows_first_and_then_brings_over(folder: Path) -> None:
     assert "-old\n" in told
     assert "nothing was written" in told
     assert Path("stages/plan.py").read_text() == "old\n"
+    assert "changes of your own to dvc.yaml and stages/ go too" in told
     assert "files are up to date now" in run("upgrade", "--yes")
     assert {name: Path(name).read_text() for name in before} == {**before, "stages/pool.yaml": pool}
     assert not Path("stages/code/gone.sha256").exists()

@@ -85,7 +85,7 @@ def leakcheck(
         if json_:
             _print_json(certificate, shown)
         else:
-            _print(certificate, shown, out)
+            _print(certificate, shown, out, masked=masked)
     if checker.rejected_by_gate:
         raise typer.Exit(LEAKS_FOUND)
 
@@ -213,7 +213,9 @@ def _short(text: str) -> str:
     return line if len(line) <= _TEXT_SHOWN else f"{line[: _TEXT_SHOWN - 3]}..."
 
 
-def _print(certificate: dict[str, Any], shown: list[CheckedRejected], out: Path | None) -> None:
+def _print(
+    certificate: dict[str, Any], shown: list[CheckedRejected], out: Path | None, *, masked: bool
+) -> None:
     counts = certificate["counts"]
     n_leaks = counts["rejected_candidates"]
     print(
@@ -235,5 +237,7 @@ def _print(certificate: dict[str, Any], shown: list[CheckedRejected], out: Path 
     print("not checked:")
     for gap in certificate["not_checked"]:
         print(f"  {printable(gap)}")
+    if not masked:
+        print("  (--masked takes texts for the same that differ in numbers and names alone)")
     if out is not None:
         print(f"\nwritten: {out}/kept.parquet, rejected.parquet, certificate.json, certificate.md")
