@@ -292,6 +292,13 @@ def test_an_exported_student_shares_no_file_with_the_project(project: Path) -> N
 
 
 @pytest.mark.parametrize("project", ["full"], indirect=True)
+def test_the_next_command_can_be_pasted(project: Path, tmp_path: Path) -> None:
+    """A folder's name is quoted where a shell would read it otherwise."""
+    told = run("student", "export", "--out", "my student")
+    assert told.splitlines()[-1] == "next: llm2llm predict FILE --student 'my student'"
+
+
+@pytest.mark.parametrize("project", ["full"], indirect=True)
 def test_the_three_forms_of_a_file_are_answered_alike(project: Path, tmp_path: Path) -> None:
     """JSON lines, CSV and Parquet give the same texts; labels are graded, and may lack."""
     names = ("rows.jsonl", "rows.csv", "rows.parquet")

@@ -1,6 +1,7 @@
 """`llm2llm student export`: the trained model as a folder for others."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -82,7 +83,7 @@ def export(
             if a.n
         ],
     )
-    print(f"next: llm2llm predict FILE --student {out}")
+    print(f"next: llm2llm predict FILE --student {shlex.quote(str(out))}")
 
 
 def _judgments(path: Path) -> list[AnswerJudgment]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -125,7 +126,8 @@ def read_sheet(path: Path) -> Sheet:
     """Read a sheet that was filled in; raises DataError where it is none."""
     suffix = form_of(path)
     if not path.is_file():
-        raise DataError(f"{path}: no such file; `llm2llm review export --out {path}` writes one")
+        out = shlex.quote(str(path))
+        raise DataError(f"{path}: no such file; `llm2llm review export --out {out}` writes one")
     if suffix == ".parquet":
         names, rows = _parquet(path)
         encoding = None
