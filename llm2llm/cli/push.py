@@ -73,7 +73,8 @@ def push(
             first = next(check.problems[0] for check in checked.checks if check.n_problems)
             raise DataError(
                 f"{bundle}: {first.file}: {first.problem}; nothing was pushed."
-                f" `llm2llm verify {shlex.quote(str(bundle))}` names every problem; `dvc repro` makes a sound bundle"
+                f" `llm2llm verify {shlex.quote(str(bundle))}` names every problem; `dvc repro`"
+                " makes a sound bundle"
             )
         manifest = read_manifest(folder)
         shown = disclosure(folder, manifest)
