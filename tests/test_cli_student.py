@@ -243,13 +243,14 @@ def test_an_adapter_without_a_base_elsewhere_must_be_merged(project: Path, tmp_p
 
 @pytest.mark.parametrize("project", ["full"], indirect=True)
 def test_best_goes_by_dev_rows_and_never_by_test(project: Path, tmp_path: Path) -> None:
-    """Student 2 has the best test rows; 1 is as good on dev, and earlier."""
+    """Student 2 has the best test rows; 1 is as good on dev, and earlier, which is told."""
     told = json.loads(run("student", "export", "--iteration", "best", "--out", "best", "--json"))
     assert (told["iteration"], told["accuracy"]) == (1, {"dev": 0.75, "test": 0.25})
+    assert told["chosen_by"] == "the best of 3 on 4 dev rows (a tie with 2, so the earliest)"
     card = (project / "best/README.md").read_text(encoding="utf-8")
     manifest = json.loads((project / "best/manifest.json").read_text(encoding="utf-8"))
     for wanted in (
-        "the best of 3 on 4 dev rows",
+        "the best of 3 on 4 dev rows (a tie with 2, so the earliest)",
         manifest["set_sha256"],
         manifest["checkpoint_sha256"],
         manifest["base"]["digest"],

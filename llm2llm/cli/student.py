@@ -72,7 +72,8 @@ def export(
         write_text(folder / "README.md", card)
     if json_:
         shares = {split: a.share for split, a in found.accuracy.items() if a.n}
-        print(json.dumps({"out": str(out), "iteration": found.iteration, "accuracy": shares}))
+        told = {"out": str(out), "iteration": found.iteration, "chosen_by": found.chosen_by}
+        print(json.dumps(told | {"accuracy": shares}))
         return
     print(f"{out}: student of iteration {found.iteration}, {found.chosen_by}")
     table(

@@ -26,7 +26,8 @@ def find_student(run: Run, wanted: str | None) -> Student:
     """Find the student of an iteration, the newest one (null), or the `best` on the dev rows.
 
     Test rows never choose: what they say of the student chosen would then be no measurement. Of
-    equally good students the earliest is taken. Raises DataError where there is none such.
+    equally good students the earliest is taken, and `chosen_by` names the others. Raises DataError
+    where there is none such.
     """
     there = [i for i in range(run.n_iterations + 1) if _is_there(run, i)]
     if not there:
@@ -54,8 +55,10 @@ def _best(run: Run, there: list[int]) -> Student:
             f" one of {', '.join(str(i) for i in there)} as --iteration, or a file as"
             " `subsample.dev`"
         )
-    chosen = max(there, key=lambda i: (dev[i].share, -i))
-    return _student(run, chosen, f"the best of {len(there)} on {dev[chosen].n} dev rows")
+    share = max(found.share for found in dev.values())
+    chosen, *equal = [i for i in there if dev[i].share == share]
+    tie = f" (a tie with {', '.join(map(str, equal))}, so the earliest)" if equal else ""
+    return _student(run, chosen, f"the best of {len(there)} on {dev[chosen].n} dev rows{tie}")
 
 
 def _student(run: Run, iteration: int, chosen_by: str) -> Student:
