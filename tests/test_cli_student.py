@@ -292,6 +292,23 @@ def test_an_exported_student_shares_no_file_with_the_project(project: Path) -> N
         assert path.stat().st_nlink == 1
 
 
+@pytest.mark.parametrize("project", ["full", "outside"], indirect=True)
+def test_an_exported_student_that_lacks_a_file_is_named(project: Path, tmp_path: Path) -> None:
+    """Folder, file and what to do, before anything is loaded."""
+    file = str(rows_file(tmp_path / "rows.jsonl"))
+    run("student", "export", "--out", "out")
+    [weights] = (project / "out").glob("*.safetensors")
+    for name in (weights.name, "base.json", "manifest.json"):
+        kept = (project / "out" / name).rename(project / "kept")
+        message = fails(StudentError, "predict", file, "--student", "out")
+        assert message.startswith(
+            f"out: found no {name}, expected all files of an exported student"
+        )
+        assert "export it again with `llm2llm student export" in message
+        kept.rename(project / "out" / name)
+    assert len(texts(file, "--student", "out")) == 6
+
+
 @pytest.mark.parametrize("project", ["full"], indirect=True)
 def test_the_next_command_can_be_pasted(project: Path, tmp_path: Path) -> None:
     """A folder's name is quoted where a shell would read it otherwise."""

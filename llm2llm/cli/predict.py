@@ -22,7 +22,7 @@ from llm2llm.rows import stream_rows
 from llm2llm.scoring import Breakdown, most_confused
 from llm2llm.stage import PARAMS, say
 from llm2llm.starting.table import EXCEL, read_table
-from llm2llm.student.handover import HowToAsk, read_how_to_ask
+from llm2llm.student.handover import HowToAsk, check_whole, read_how_to_ask
 from llm2llm.student.prediction import open_engine
 from llm2llm.tasks.sections import Fields
 
@@ -127,7 +127,9 @@ def _student(
     if student is not None:
         if iteration is not None:
             raise ParamsError("--iteration: an exported student is one alone; leave it out")
-        return student, student, read_how_to_ask(student), {"folder": str(student)}
+        how = read_how_to_ask(student)
+        check_whole(student)
+        return student, student, how, {"folder": str(student)}
     found = find_student(open_run(Path()), iteration)
     other = "" if iteration else f"; --iteration {BEST} for the best on dev rows"
     say(f"student of iteration {found.iteration} ({found.chosen_by}){other}")

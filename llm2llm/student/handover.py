@@ -84,6 +84,23 @@ def read_how_to_ask(folder: Path) -> HowToAsk:
         ) from None
 
 
+def check_whole(folder: Path) -> None:
+    """Raise StudentError where an exported student lacks a file that it cannot answer without."""
+    kind = "adapter_model" if is_adapter(folder) else "model"
+    # Large weights are cut into several files, which an index lists.
+    index = folder / f"{kind}.safetensors.index.json"
+    weights = [f"{kind}.safetensors"]
+    if index.is_file():
+        weights = sorted(set(read_json(index)["weight_map"].values()))
+    configuration = "adapter_config.json" if is_adapter(folder) else "config.json"
+    for name in ("manifest.json", "base.json", configuration, *weights):
+        if not (folder / name).is_file():
+            raise StudentError(
+                f"{folder}: found no {name}, expected all files of an exported student; export it"
+                " again with `llm2llm student export --out FOLDER`"
+            )
+
+
 def load_tokenizer(student: Path, base_folder: Path) -> Any:
     """Load a student's tokenizer alone."""
     import transformers
