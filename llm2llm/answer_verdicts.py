@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from llm2llm.answer_judging import AnswerJudge, Claim
+from llm2llm.exceptions import TeacherError
 from llm2llm.grading import RIGHT, WRONG
 from llm2llm.opinions import Judgment
 from llm2llm.records.judgments import AnswerJudgment
@@ -18,6 +19,8 @@ Answer = TypeVar("Answer", Prediction, Sample)
 
 # The opinion that makes an answer right first, then the others.
 OPINIONS = ("yes", "no", "unclear", "failed")
+# Fewer answers without a verdict may well be their own fault, and stop nothing.
+_FEWEST_WITHOUT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +90,41 @@ def in_words(counts: Mapping[str, int]) -> str:
 
 def doubts(judgments: Sequence[AnswerJudgment]) -> str | None:
     """Say that a judge gave no verdict on most answers; null where it did."""
-    without = [each for each in judgments if each.opinion not in ("yes", "no")]
+    without = _without(judgments)
     if 2 * len(without) <= len(judgments):
         return None
-    [(reason, _)] = Counter(each.reason for each in without).most_common(1)
     return (
         f"warning: {len(without)} of {len(judgments)} answers count as wrong without a verdict,"
-        f" most often for: {reason}; mend `predict.judge` in params.yaml before a teacher is paid"
+        f" most often for: {_commonest(without)}; mend `predict.judge` in params.yaml before a"
+        " teacher is paid"
     )
+
+
+def refuse_without_verdicts(judgments: Sequence[AnswerJudgment], max_unclear: float) -> None:
+    """Raise TeacherError where more than a share of the answers got neither yes nor no.
+
+    They would all count as wrong, and a teacher be paid for each such seed.
+    """
+    without = _without(judgments)
+    if len(without) < _FEWEST_WITHOUT or len(without) <= max_unclear * len(judgments):
+        return
+    raise TeacherError(
+        f"the judge said neither yes nor no of {len(without)} of {len(judgments)} answers, most"
+        f" often for: {_commonest(without)}; `predict.judge.max_unclear` allows a share of"
+        f" {max_unclear}. What was paid is in the ledger, and nothing else is kept: mend"
+        " `predict.judge` in params.yaml (often `model`, `response_format` or `max_tokens`; another"
+        " `revision` where the model behind the name was mended) and run `dvc repro` again, or set"
+        " `max_unclear: 1.0` to count such answers as wrong"
+    )
+
+
+def _without(judgments: Sequence[AnswerJudgment]) -> list[AnswerJudgment]:
+    return [each for each in judgments if each.opinion not in ("yes", "no")]
+
+
+def _commonest(judgments: Sequence[AnswerJudgment]) -> str:
+    [(reason, _)] = Counter(each.reason for each in judgments).most_common(1)
+    return reason
 
 
 def _claim(rows: Mapping[tuple[str, str], SplitRow], answer: Prediction | Sample) -> Claim:

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llm2llm.answer_judging import AnswerJudge
-from llm2llm.answer_verdicts import Judged, doubts, judge_answers
+from llm2llm.answer_verdicts import (
+    Judged,
+    doubts,
+    judge_answers,
+    refuse_without_verdicts,
+)
 from llm2llm.answer_verdicts import told as told_judgments
 from llm2llm.exceptions import ParamsError
 from llm2llm.files import read_records, write_records
@@ -43,7 +48,8 @@ class Place:
 def measure_as_params_say(place: Place) -> None:
     """Let the student in the folder answer the split, and write the files of `write_measured`.
 
-    Free text is judged before anything is written; an outage leaves no file.
+    Free text is judged before anything is written; an outage leaves no file, nor does a judge that
+    says neither yes nor no too often.
     """
     params = load_section(PARAMS, "predict", MeasuringParams)
     task = Path(load_value(PARAMS, "task", str))
@@ -83,6 +89,7 @@ def measure_as_params_say(place: Place) -> None:
                     ),
                 )
                 measured = judge_answers(splits, predictions, samples, judge)
+            refuse_without_verdicts(measured.judgments, params.judge.max_unclear)
         write_measured(place.folder, measured.predictions, measured.samples, measured.judgments)
     truncated = sum(prediction.truncated for prediction in predictions)
     judged = f"; {told_judgments(measured.judgments)}" if params.judge is not None else ""

@@ -7,6 +7,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from teacher_server import Reply, completion, error, refusing_url, serving
 from test_teacher_openai import edge, openai_params, runtime
 
 from llm2llm.answer_judging import AnswerJudge, Claim
-from llm2llm.answer_verdicts import Judged, judge_answers, told
+from llm2llm.answer_verdicts import Judged, judge_answers, refuse_without_verdicts, told
 from llm2llm.exceptions import ParamsError, TeacherError
 from llm2llm.files import read_records, write_json, write_records
 from llm2llm.ids import canonical_json
@@ -369,6 +370,44 @@ def test_a_judge_without_verdicts_is_told_of(
     assert "warning: 1 of 1 answers count as wrong without a verdict, most often" in told_of
     assert "its length limit; mend `predict.judge`" in told_of
     assert "warning" not in capsys.readouterr().err and len(asked) == 2
+
+
+def test_a_judge_that_answers_garbage_stops_the_stage(
+    project: Path, asked: list[Asking], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written, what was paid is kept, and a mended judge or a higher share goes on."""
+    monkeypatch.setattr("test_answer_judging.ANSWERS", ["Little oil.", "A pump.", "Smith."])
+    folder = project / PLACE.folder
+    with serving(saying(lambda: completion("Well."))) as server:
+        set_params(project, judge_params(server.url))
+        for _ in range(2):
+            with pytest.raises(
+                TeacherError, match=r"neither yes nor no of 3 of 3 .*max_unclear. allows .* 0\.2"
+            ):
+                measure_as_params_say(PLACE)
+            assert not list(folder.glob("*.parquet")) and len(server.bodies) == 3
+        set_params(project, judge_params(server.url, max_unclear=1.0))
+        measure_as_params_say(PLACE)
+        assert len(server.bodies) == 3
+        server.script = saying(lambda: completion(NO))
+        set_params(project, judge_params(server.url, openai=openai_params(server.url, model="n")))
+        measure_as_params_say(PLACE)
+    predictions = read_records(folder / "predictions.parquet", Prediction)
+    assert [each.verdict for each in predictions] == ["wrong"] * 3 and len(asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("n_unclear", "n", "stops"), [(2, 2, False), (3, 15, False), (4, 15, True)]
+)
+def test_few_doubts_stop_nothing(n_unclear: int, n: int, *, stops: bool) -> None:
+    """Fewer than three answers without a verdict pass, and so does the share that is allowed."""
+    opinions = ["unclear"] * n_unclear + ["no"] * (n - n_unclear)
+    rows = [
+        AnswerJudgment("seed", f"ex-{number}", None, "r", opinion, "x", None, None, None)
+        for number, opinion in enumerate(opinions)
+    ]
+    with pytest.raises(TeacherError) if stops else nullcontext():
+        refuse_without_verdicts(rows, 0.2)
 
 
 def test_other_kinds_lock_and_pay_nothing(project: Path, asked: list[Asking]) -> None:

@@ -32,6 +32,12 @@ class LeakJudgeParams(JudgeParams):
 
 
 class AnswerJudgeParams(JudgeParams):
-    """A judge that is shown an input, its reference answer and a student's, of test rows too."""
+    """A judge that is shown an input, its reference answer and a student's, of test rows too.
+
+    The stage stops where more than `max_unclear` of the answers get neither yes nor no from it.
+    """
 
     where: ClassVar[str] = "predict.judge"
+
+    # Projects older than this key have a judge without it.
+    max_unclear: Annotated[float, Field(ge=0, le=1)] = 0.2

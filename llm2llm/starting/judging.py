@@ -12,9 +12,10 @@ _TEMPERATURE = 0.0
 def with_judge(text: str) -> str:
     """Fill `predict.judge` in a params.yaml; a teacher without a model leaves it null."""
     teaching = yaml.safe_load(text)["teacher_batch"]
-    if teaching["backend"] == "symbolic":
-        return text
-    section = {name: teaching[name] for name in AnswerJudgeParams.model_fields}
+    section = {
+        name: teaching.get(name, field.get_default())
+        for name, field in AnswerJudgeParams.model_fields.items()
+    }
     chosen = section[teaching["backend"].replace("-", "_")]
     if chosen["temperature"] is not None:
         section[teaching["backend"].replace("-", "_")] = {**chosen, "temperature": _TEMPERATURE}
