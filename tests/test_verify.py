@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from finished_run import TEST_INPUTS, Made, make_run
 from test_leakage_embedding import letters
@@ -753,6 +754,50 @@ def test_a_test_file_that_cannot_be_read_exits_with_2(
     assert done.exit_code == 2
     assert says in done.stderr
     assert run(str(bundle), "--test", str(tmp_path / "none.jsonl")).exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["own.csv", "own.tsv", "own.parquet", "own.jsonl"])
+def test_a_test_file_of_any_form_is_compared(bundle: Path, tmp_path: Path, name: str) -> None:
+    """A test item among the examples is found, and named by its row."""
+    leaked = next(row.input for row in read_records(bundle / layout.DATASET, Example))
+    rows = pl.DataFrame({"question": ["A cloud has no corners", leaked]})
+    if name.endswith("sv"):
+        rows.write_csv(tmp_path / name, separator="," if name == "own.csv" else "\t")
+    elif name == "own.parquet":
+        rows.write_parquet(tmp_path / name)
+    else:
+        rows.write_ndjson(tmp_path / name)
+    found = retest(bundle, tmp_path / name, None, None)
+    assert (found.n_test_items, found.n_leaks, found.leaks[0].gate) == (2, 1, "exact")
+    assert found.leaks[0].test_line == (3 if name.endswith("sv") else 2)
+
+
+def test_a_form_that_is_missing_is_one_line(bundle: Path) -> None:
+    """No message of the system's stands in it."""
+    (bundle / "alpaca.jsonl").unlink()
+    found = problems(bundle)
+    assert found["files"] == "alpaca.jsonl: missing; the manifest lists it"
+    missing = f"cannot be finished: {bundle}/alpaca.jsonl: no such file or directory"
+    assert found["forms"] == f"check forms: {missing}"
+
+
+def test_a_table_that_another_program_wrote_is_told_by_its_first_column(bundle: Path) -> None:
+    """Its other columns are counted, and what to do follows."""
+    path = bundle / layout.DATASET
+    pl.read_parquet(path).write_parquet(path)
+    told = problems(bundle)["schemas"]
+    assert "example_id: found large_string, expected string not null (and 10 more columns)" in told
+    assert told.endswith("another program wrote it: get the bundle again")
+    assert "origin" not in told
+
+
+def test_a_file_of_a_bundle_is_no_archive(bundle: Path) -> None:
+    """The folder that it lies in is named, in one line."""
+    done = run(str(bundle / layout.DATASET))
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert done.stderr.rstrip().endswith(
+        f"expected a bundle's folder or its tar.gz: name the folder, {bundle}"
+    )
 
 
 def test_the_light_core_is_enough(bundle: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A bundle as one tar.gz file that equal bundles share, byte for byte."""
 
 import gzip
+import shlex
 import shutil
 import tarfile
 import zlib
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from llm2llm.bundle.layout import MANIFEST
 from llm2llm.exceptions import DataError
 from llm2llm.files import replacing
 
@@ -57,11 +59,20 @@ def opened(path: Path) -> Iterator[Path]:
             with tarfile.open(path, "r:*") as archive:
                 _unpack(archive, Path(temporary).resolve())
         except _UNREADABLE as failure:
+            reason = str(failure).partition("\n")[0].rstrip(" :")
             raise DataError(
-                f"{path}: cannot be unpacked ({failure}); expected a bundle's tar.gz: get it again"
+                f"{path}: cannot be unpacked ({reason}); expected a bundle's folder or its tar.gz:"
+                f" {_instead(path)}"
             ) from None
         tops = sorted(Path(temporary).iterdir())
         yield tops[0] if len(tops) == 1 and tops[0].is_dir() else Path(temporary)
+
+
+def _instead(path: Path) -> str:
+    """Name the bundle that a file lies in, if it does."""
+    if (path.parent / MANIFEST).is_file():
+        return f"name the folder, {shlex.quote(str(path.parent))}"
+    return "get it again"
 
 
 def _unpack(archive: tarfile.TarFile, folder: Path) -> None:

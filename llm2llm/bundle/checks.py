@@ -1,5 +1,6 @@
 """What a check of a bundle says: nothing, or the first of its problems with their number."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -7,6 +8,7 @@ from itertools import islice
 from llm2llm.exceptions import DataError
 
 _N_NAMED = 20
+_OTHER_COLUMN = re.compile(r"\w+: found .+, expected .+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,16 @@ def _until_unreadable(name: str, found: Iterator[Problem]) -> Iterator[Problem]:
 
 
 def for_receivers(failure: Exception) -> str:
-    """Word a failure for somebody without the project: advice to run DVC is left out."""
+    """Word a failure for somebody without the project: advice to run DVC is left out.
+
+    Of a table with other columns than its record's the first is told.
+    """
+    if isinstance(failure, OSError) and failure.filename is not None:
+        return f"{failure.filename}: {(failure.strerror or str(failure)).lower()}"
     what, *advice = str(failure).split("; ")
-    return "; ".join([what, *(part for part in advice if "`dvc " not in part)])
+    kept = [part for part in advice if "`dvc " not in part]
+    columns = [part for part in kept if _OTHER_COLUMN.fullmatch(part)]
+    if columns:
+        more = f" (and {len(columns) - 1} more columns)" if columns[1:] else ""
+        return f"{what}; {columns[0]}{more}; another program wrote it: get the bundle again"
+    return "; ".join([what, *kept])

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from llm2llm.bundle import layout
 from llm2llm.bundle.manifest import read_manifest
 from llm2llm.bundle.objects import read_object
+from llm2llm.csv_form import encoding_of
 from llm2llm.exceptions import DataError, MachineError
 from llm2llm.ids import example_id, sha256_json
 from llm2llm.leakage.encoder import Encode, load_encoder
@@ -21,6 +22,7 @@ from llm2llm.leakage.gates import LeakageGates, build_gates
 from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.records.examples import Example
 from llm2llm.records.split import SplitRow
+from llm2llm.rows import csv_records
 from llm2llm.streaming import RecordFile
 from llm2llm.tasks.sections import LeakagePolicy
 
@@ -218,7 +220,7 @@ def _encoder(settings: DedupeParams, certified: _Certificate) -> tuple[Encode, s
 
 
 def _read_test(path: Path, input_field: str | None, target_field: str | None) -> list[SplitRow]:
-    """Read a test file: JSON lines or Parquet; a target is not needed."""
+    """Read a test file: JSON lines, CSV or Parquet; a target is not needed."""
     if input_field is None:
         raise DataError("the bundle names no input field; say which: --input-field NAME")
     rows = []
@@ -240,8 +242,17 @@ def _read_test(path: Path, input_field: str | None, target_field: str | None) ->
 
 def _values(path: Path) -> Iterator[tuple[int, Any]]:
     if not path.is_file():
-        raise DataError(f"{path}: no such file; expected your test rows, JSON lines or Parquet")
-    if path.suffix == ".parquet":
+        raise DataError(
+            f"{path}: no such file; expected your test rows, JSON lines, CSV or Parquet"
+        )
+    if path.suffix.lower() in (".csv", ".tsv"):
+        encoding = encoding_of(path)
+        if encoding == "cp1252":
+            # A guess, and what is read wrongly would be found equal to nothing.
+            raise DataError(f"{path}: neither UTF-8 nor UTF-16; save it as CSV in UTF-8")
+        yield from csv_records(path, encoding)
+        return
+    if path.suffix.lower() == ".parquet":
         import pyarrow.parquet as pq
 
         try:
@@ -257,7 +268,8 @@ def _values(path: Path) -> Iterator[tuple[int, Any]]:
                 yield line, json.loads(raw.decode("utf-8-sig" if line == 1 else "utf-8"))
             except ValueError as failure:
                 raise DataError(
-                    f"{path}:{line}: not JSON ({failure}); expected one object on each line"
+                    f"{path}:{line}: not JSON ({failure}); expected one object on each line,"
+                    " or a .csv or .parquet file"
                 ) from None
             except RecursionError:
                 raise DataError(

@@ -19,7 +19,7 @@ _FAILED, _COULD_NOT_CHECK = 1, 2
 def verify(
     bundle: Annotated[Path, typer.Argument(help="The folder of a bundle, or its archive.")],
     test: Annotated[
-        Path | None, typer.Option(help="Your own test rows, JSON lines or Parquet.")
+        Path | None, typer.Option(help="Your own test rows: JSON lines, .csv or .parquet.")
     ] = None,
     input_field: Annotated[
         str | None, typer.Option(help="The test rows' input; default: as in the task.")
