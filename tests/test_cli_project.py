@@ -1,9 +1,10 @@
-"""Commands that need no finished run: preset, pool, validate."""
+"""What needs no finished run: preset, pool, validate, --version."""
 
 import json
 import os
 import shutil
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ def change(project: Path, **changes: object) -> None:
     for key, value in changes.items():
         values[key] = {**values[key], **value} if isinstance(value, dict) else value
     path.write_text(yaml.safe_dump(values), encoding="utf-8")
+
+
+def test_the_version_is_the_installed_packages() -> None:
+    """It is asked for without a command, and ends with 0."""
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"llm2llm {version('llm2llm')}\n")
 
 
 def problems() -> list[str]:

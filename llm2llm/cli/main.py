@@ -2,6 +2,8 @@
 
 import io
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -29,9 +31,20 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"llm2llm {version('llm2llm')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _all() -> None:
-    """Take no options but the completion's; the help stands above."""
+def _all(
+    asked: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print it and exit."),
+    ] = False,
+) -> None:
+    """Take no options but these and the completion's; the help stands above."""
 
 
 def main() -> None:
