@@ -331,7 +331,7 @@ def test_validate_refuses_a_classifier_of_free_answers(
         "\n".join(["question,answer", *(f"how much is {k} and {k},{2 * k}" for k in range(40))]),
         encoding="utf-8",
     )
-    command = ["init", "p", "--data", "d.csv", "--kind", "number", "--teacher", "symbolic"]
+    command = ["init", "p", "--data", "d.csv", "--kind", "number", "--teacher", "ollama"]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     monkeypatch.chdir(tmp_path / "p")

@@ -263,7 +263,7 @@ def test_many_rows_are_drawn_from(folder: Path) -> None:
         (",".join(f"c{k}" for k in range(40)) + "\n" + "x," * 39 + "x\n", [], "say --input"),
         ("text,label\n" + "".join(f"row {k},{k % 5}\n" for k in range(40)), [], "say --kind"),
         ("text,label\n" + "".join(f"row {k},A\n" for k in range(40)), [], "t.csv: all 40"),
-        ("text,label\n" + "".join(f"row {k},{'AB'[k % 2]}\n" for k in range(10)), [], "t.csv: 10"),
+        ("text,label\n" + "".join(f"row {k},{'XY'[k % 2]}\n" for k in range(10)), [], "t.csv: 10"),
         ("text,label\na,A\nb,\n", [], "the column `label` is empty"),
         ("text,label\na,A\na,B\n", [], "the same text stands with different targets"),
         ("text,label\na,A\nb,B\n", ["--input", "body"], "--input: t.csv has no column 'body'"),
@@ -275,7 +275,12 @@ def test_many_rows_are_drawn_from(folder: Path) -> None:
         (None, ["--teacher", "http://x/v1"], "--teacher-model: missing, expected the name"),
         (None, ["--teacher", "symbolic", "--key-env", "K"], "symbolic asks no model"),
         (None, ["--data", "none.csv"], "none.csv: no such file"),
-        (None, ["--model", "a/b/c"], "--model: found 'a/b/c', expected the id of a hub's model"),
+        (
+            None,
+            ["--model", "a/b/c"],
+            "--model: found 'a/b/c', no such folder, expected one, or the id",
+        ),
+        (None, ["--model", "t r"], "--model: found 't r', expected the id of a hub's model"),
         (None, ["--key-env", "sk-123"], "--key-env: expected the name of an environment variable"),
         (
             None,
@@ -283,12 +288,12 @@ def test_many_rows_are_drawn_from(folder: Path) -> None:
             "--teacher: expected an address without user name",
         ),
         (
-            "text,label\n" + "same,A\n" * 59 + "other,B\n",
+            "text,label\n" + "same,X\n" * 59 + "other,Y\n",
             [],
             "2 rows (besides 58 left out: 58 repeated) are too few",
         ),
         (
-            "text,label,who\n" + "".join(f"row {k},{'AB'[k % 2]},me\n" for k in range(60)),
+            "text,label,who\n" + "".join(f"row {k},{'XY'[k % 2]},me\n" for k in range(60)),
             ["--group", "who"],
             "--group: 1 groups hold the 60 rows, and none is left for the test set",
         ),
@@ -522,7 +527,9 @@ def test_a_classifier_is_refused_for_what_is_no_label(folder: Path) -> None:
     """The message names the students that can."""
     rows = "".join(f"how many in {k}?,{k * 11}\n" for k in range(40))
     (folder / "t.csv").write_text("question,answer\n" + rows)
-    assert "minilm is a classifier, which gives labels only" in init("--student", "minilm", exits=2)
+    assert "minilm is a classifier, which gives one label to a text" in init(
+        "--student", "minilm", exits=2
+    )
     init()
     assert yaml.safe_load((folder / "p/params.yaml").read_text())["train_iter"]["kind"] == "causal"
 
@@ -543,7 +550,7 @@ def test_a_task_file_alone_can_be_had(folder: Path) -> None:
 
 def test_a_task_file_can_be_had_from_rows_without_a_header(folder: Path) -> None:
     """The message about a missing header names options that `task new` has, too."""
-    (folder / "t.csv").write_text("".join(f"5{k},{'AB'[k % 2]}\n" for k in range(12)))
+    (folder / "t.csv").write_text("".join(f"5{k},{'XY'[k % 2]}\n" for k in range(12)))
     told = run("task", "new", "t.yaml", "--data", "t.csv", exits=3)
     assert "--no-header" in told
     run("task", "new", "t.yaml", "--data", "t.csv", "--no-header", "--target", "column_2")

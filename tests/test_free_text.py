@@ -274,7 +274,7 @@ def test_history_vouches_for_judgments(tmp_path: Path, rows: int) -> None:
 
 
 def test_init_takes_the_teacher_as_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a teacher that has a model the project holds; without one it says what is missing."""
+    """With a teacher that has a model the project holds; one that has none is refused."""
     monkeypatch.chdir(tmp_path)
     lines = [f"why number {k} stops,because sensor {k} cuts the power" for k in range(40)]
     Path("d.csv").write_text("\n".join(["question,answer", *lines]) + "\n", encoding="utf-8")
@@ -295,6 +295,6 @@ def test_init_takes_the_teacher_as_judge(tmp_path: Path, monkeypatch: pytest.Mon
     task = yaml.safe_load(Path("with/task.yaml").read_text(encoding="utf-8"))
     assert (task["answer"]["kind"], task["teacher"]["solve"]) == ("free", None)
     assert task["teacher"]["response"]["target"] == "answer"
-    told = init("without", "symbolic")
-    assert "warning: free text needs a judge, and the teacher symbolic has no model" in told
-    assert "`predict.judge`: found null, expected a section" in told
+    command = ["init", "without", "--data", "d.csv", "--kind", "free", "--teacher", "symbolic"]
+    refused = CliRunner().invoke(app, command).exception
+    assert "--teacher: found symbolic, which rewrites worked arithmetic" in str(refused)

@@ -79,7 +79,7 @@ def test_the_core_alone_makes_a_project_and_checks_what_it_is_given(
     wheel: Path, tmp_path: Path
 ) -> None:
     """`init` and `upgrade` from the wheel, without DVC, torch or a client of any endpoint."""
-    rows = "".join(f"ticket {k} of {k % 3},{'ABC'[k % 3]}\n" for k in range(60))
+    rows = "".join(f"ticket {k} of {k % 3},{'XYZ'[k % 3]}\n" for k in range(60))
     (tmp_path / "t.csv").write_text("text,label\n" + rows)
     done = core(wheel, tmp_path, "init", "p", "--data", "t.csv")
     assert done.returncode == 0, done.stderr
@@ -96,7 +96,7 @@ def test_the_core_alone_makes_a_project_and_checks_what_it_is_given(
 
 def test_a_missing_extra_names_the_line_to_run(wheel: Path, tmp_path: Path) -> None:
     """A command and a stage that need one say which, without a traceback."""
-    rows = "".join(f"ticket {k} of {k % 3},{'ABC'[k % 3]}\n" for k in range(60))
+    rows = "".join(f"ticket {k} of {k % 3},{'XYZ'[k % 3]}\n" for k in range(60))
     (tmp_path / "t.csv").write_text("text,label\n" + rows)
     core(wheel, tmp_path, "init", "p", "--data", "t.csv", "--teacher", "ollama")
     done = core(wheel, tmp_path / "p", "preview")

@@ -32,7 +32,18 @@ def table(**columns: list[str | None]) -> Table:
         ({"mail": [LONG], "art": ["A"]}, ("mail", "art", True)),
         ({"art": ["A"], "mail": [LONG]}, ("mail", "art", True)),
         ({"one": ["abc"], "two": ["abd"]}, ("one", "two", False)),
-        ({"id": ["1"], "mail": [LONG], "art": ["A"]}, ("mail", "art", False)),
+        ({"id": ["1"], "mail": [LONG], "art": ["A"]}, ("mail", "art", True)),
+        ({"id": ["1"], "one": ["abc"], "two": ["abd"]}, ("one", "two", False)),
+        ({"Title": ["Up"], "Plot": [LONG], "Genres": ["A"]}, ("Plot", "Genres", True)),
+        ({"title": ["Up"], "story": [LONG], "genre": ["A"]}, ("story", "genre", False)),
+        ({"title": ["Up"], "genre": ["A"], "year": ["1"]}, ("title", "genre", True)),
+        ({"question": ["why"], "reply": [LONG]}, ("question", "reply", True)),
+        ({"question": ["why"], "said": [LONG]}, ("question", "said", True)),
+        ({"question": ["why"], "body": [LONG]}, ("question", "body", False)),
+        (
+            {"qid": ["1"], "stem": ["why"], "A": ["x"], "B": ["y"], "answer": ["B"]},
+            ("stem", "answer", True),
+        ),
         ({"text": [LONG], "who": ["A"], "when": ["B"]}, ("text", "when", False)),
     ],
 )
@@ -83,7 +94,8 @@ def test_what_is_named_is_taken() -> None:
 @pytest.mark.parametrize(
     ("targets", "kind", "sure"),
     [
-        (["A", "B", "A", "A", "B", "A"] * 5, "label", True),
+        (["A", "B", "A", "A", "B", "A"] * 5, "label", False),
+        (["B", "C", "B", "C"] * 5, "label", True),
         (["yes", "no"], "label", True),
         ([str(k * 7) for k in range(30)], "number", True),
         ([str(k % 5) for k in range(30)], "number", False),
@@ -109,11 +121,13 @@ def test_kinds_are_proposed(targets: list[str], kind: str, sure: bool) -> None:
 
 
 def test_letters_with_options_in_the_input_are_a_choice() -> None:
-    """Letters alone are labels."""
+    """Letters alone may be labels, which is asked."""
     targets = ["A", "B", "C", "A"] * 5
     options = "Which one?\n(A) red\n(B) blue\n(C) green"
     assert guess_kind([options] * 20, targets).kind == "choice"
-    assert guess_kind([LONG] * 20, targets).kind == "label"
+    found = guess_kind([LONG] * 20, targets)
+    assert (found.kind, found.sure) == ("label", False)
+    assert "the targets are letters, and no input lists options" in found.why
 
 
 def test_what_no_comparison_can_grade_is_refused() -> None:

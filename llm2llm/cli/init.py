@@ -13,20 +13,20 @@ from typing import Annotated
 
 import typer
 
-from llm2llm.cli.deciding import decide_columns, decide_kind, join_targets
-from llm2llm.cli.new_folder import make_project, require_new
+from llm2llm.cli.brought import Asked, bring
+from llm2llm.cli.deciding import decide_kind
+from llm2llm.cli.new_folder import lies_inside, make_project, require_new
 from llm2llm.cli.started import in_json, in_words
 from llm2llm.exceptions import DataError, ParamsError
 from llm2llm.ids import Json, sha256_file, sha256_json
 from llm2llm.starting.choices import choose_student, choose_teacher
-from llm2llm.starting.columns import told
-from llm2llm.starting.gathering import Gathered, LeftOut, gather, without_test_items
-from llm2llm.starting.joining import joined, separated_alike
+from llm2llm.starting.gathering import Gathered, LeftOut, without_test_items
 from llm2llm.starting.label_sets import split
-from llm2llm.starting.project import Start, project_files
+from llm2llm.starting.odd_rows import odd_values
+from llm2llm.starting.project import Start, project_files, require_arithmetic
 from llm2llm.starting.saved_dataset import is_saved_dataset, splits_of
 from llm2llm.starting.splitting import shares_for, split_rows
-from llm2llm.starting.table import FORMS, Table, read_table
+from llm2llm.starting.table import FORMS
 
 _MOST_SEEDS = 1_000
 
@@ -37,7 +37,12 @@ def init(
     test: Annotated[
         Path | None, typer.Option(help="Test rows; else some of the rows are set aside.")
     ] = None,
-    input_: Annotated[str | None, typer.Option("--input", help="The input's column.")] = None,
+    input_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input", help="The input's column; several, each named so, are joined as lines."
+        ),
+    ] = None,
     target: Annotated[
         list[str] | None,
         typer.Option(help="The target's column; of several, each named so, JSON objects are made."),
@@ -86,52 +91,35 @@ def init(
     require_new(folder)
     if test is None and is_saved_dataset(data) and "test" in splits_of(data):
         test = data
-    table, target_column, types = join_targets(read_table(data, header=header), target or [])
-    columns = decide_columns(table, input_, target_column)
-    if group is not None and group not in table.frame.columns:
-        raise ParamsError(
-            f"--group: {data} has no column {group!r}; its columns: {told(table.frame.columns)}"
-        )
-
-    def gathered(of: Table) -> Gathered:
-        return gather(
-            of,
-            columns.input,
-            columns.target,
-            group if group in of.frame.columns else None,
+    brought = bring(
+        Asked(
+            data=data,
+            test=test,
+            inputs=input_ or (),
+            targets=target or (),
+            kind=kind,
+            group=group,
+            header=header,
             max_rows=max_rows,
             drop_bad_rows=drop_bad_rows,
             random_seed=random_seed,
         )
-
-    tables = None
-    if test is not None:
-        tables = read_table(test, header=header, split="test")
-        if types is not None:
-            tables, _ = joined(tables, types, columns.target)
-        decide_columns(tables, columns.input, columns.target)
-        table, tables = separated_alike(table, tables, columns.target)
-    train = gathered(table)
-    notes = [f"{data}: {note}" for note in table.notes]
-    read = [(data, train)]
-    tested = None
-    if test is not None and tables is not None:
-        tested = gathered(tables)
-        read.append((test, tested))
-        notes += [f"{test}: {note}" for note in tables.notes]
-        if group is not None and group not in tables.frame.columns:
-            notes.append(f"{test}: has no column {group!r}, so its groups may be in train too")
+    )
+    columns, train, tested = brought.columns, brought.train, brought.tested
     rows, out = without_test_items(train.rows, tested.rows if tested else [])
     left_out = [*train.left_out, *out, *_of_test(tested)]
     every = [*rows, *(tested.rows if tested else [])]
+    targets = [row.target for row in every]
+    places = [f"{data}:{row.line}" for row in rows]
+    places += [f"{test}:{row.line}" for row in (tested.rows if tested else [])]
     with _naming(data):
         guess = decide_kind(
-            [row.input for row in every],
-            [row.target for row in every],
-            kind,
-            table.lists.get(columns.target),
+            [row.input for row in every], targets, brought.kind, brought.between, places
         )
+        if "options" in brought.made_of:
+            guess = replace(guess, why="the options stand in columns of their own")
         shares = shares_for(len(rows), with_test=tested is None, left_out=left_out)
+    notes = [*brought.notes, *(odd_values(targets, places) if guess.kind == "json" else ())]
     splits = split_rows(
         rows,
         stratified=guess.kind in ("label", "choice"),
@@ -149,6 +137,9 @@ def init(
     start = Start(
         name=_plain_name(folder),
         columns=(columns.input, columns.target),
+        made_of=brought.made_of,
+        group=group,
+        unused=brought.unused,
         guess=guess,
         splits=splits,
         left_out=left_out,
@@ -159,12 +150,15 @@ def init(
         iterations=iterations,
         random_seed=random_seed,
     )
-    committed = make_project(folder, project_files(start, version("llm2llm")))
+    require_arithmetic(start)
+    notes += lies_inside(folder)
+    committed_by = make_project(folder, project_files(start, version("llm2llm")))
     if json_:
-        document = in_json(folder, start, notes, committed=committed)
+        document = in_json(folder, start, notes, committed_by=committed_by)
         print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        in_words(folder, start, notes, read, committed=committed)
+        read = [(data, train), *([(test, tested)] if test and tested else [])]
+        in_words(folder, start, notes, read, committed_by=committed_by)
 
 
 @contextmanager

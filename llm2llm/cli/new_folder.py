@@ -3,11 +3,12 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from llm2llm.exceptions import MachineError, ParamsError
 from llm2llm.files import replacing_folder
+from llm2llm.starting.project import SOURCE_NOTE
 
 _READ_ONLY = 0o444
 # A hook of another repository sets them, and git would write there.
@@ -37,8 +38,25 @@ def require_new(folder: Path) -> None:
         raise MachineError("git is not installed, and a project needs it; install it and try again")
 
 
-def make_project(folder: Path, files: Mapping[str, str]) -> bool:
-    """Write all files and `git init`; commit them where git knows who commits, and say whether."""
+def lies_inside(folder: Path) -> Iterator[str]:
+    """Say which other repository and which other project a new folder would lie in."""
+    above = folder.resolve().parents
+    repository = next((place for place in above if (place / ".git").exists()), None)
+    project = next((place for place in above if (place / SOURCE_NOTE).is_file()), None)
+    if project is not None:
+        yield (
+            f"{folder}/ lies inside the llm2llm project {project}, and is no part of it; make it"
+            " beside that one if that was not meant"
+        )
+    elif repository is not None:
+        yield (
+            f"{folder}/ lies inside the git repository {repository}, and is a repository of its"
+            " own: that one does not hold its files; add it to that one's .gitignore"
+        )
+
+
+def make_project(folder: Path, files: Mapping[str, str]) -> str | None:
+    """Write all files and `git init`; commit them where git knows who commits, and say who."""
     try:
         return _made(folder.resolve(), files)
     except UnicodeEncodeError:
@@ -53,7 +71,7 @@ def make_project(folder: Path, files: Mapping[str, str]) -> bool:
         ) from None
 
 
-def _made(folder: Path, files: Mapping[str, str]) -> bool:
+def _made(folder: Path, files: Mapping[str, str]) -> str | None:
     with replacing_folder(folder) as made:
         for name, text in files.items():
             path = made / name
@@ -63,16 +81,18 @@ def _made(folder: Path, files: Mapping[str, str]) -> bool:
                 path.chmod(_READ_ONLY)
         _git(made, "init", "-q")
         # Not what git would make up from the machine's name.
-        known = _git(
+        ident = _git(
             made, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT", check=False
         )
-        if known:
+        if ident is not None:
             _git(made, "add", "-A")
             _git(made, "commit", "-q", "-m", "Start the project with llm2llm init")
-    return known
+    # Without time and time zone.
+    return None if ident is None else ident.rpartition(">")[0] + ">"
 
 
-def _git(folder: Path, *arguments: str, check: bool = True) -> bool:
+def _git(folder: Path, *arguments: str, check: bool = True) -> str | None:
+    """Run git and give what it prints; null where it fails and that is no fault."""
     environment = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     done = subprocess.run(
         ["git", *arguments],
@@ -88,4 +108,4 @@ def _git(folder: Path, *arguments: str, check: bool = True) -> bool:
             f"`git {' '.join(arguments)}` failed in the new folder ({told}); nothing was made;"
             " mend git's configuration (`git config --list --show-origin`) and try again"
         )
-    return done.returncode == 0
+    return None if done.returncode else done.stdout.strip()

@@ -9,10 +9,10 @@ from typing import Any
 
 from llm2llm.cli.tables import printable
 from llm2llm.extras import EXTRAS, is_installed
+from llm2llm.starting.columns import told
 from llm2llm.starting.gathering import Gathered, counted
-from llm2llm.starting.judging import lacks_judge
 from llm2llm.starting.label_sets import split
-from llm2llm.starting.project import Start, params_text
+from llm2llm.starting.project import Start
 from llm2llm.starting.splitting import interval_at
 
 # At this accuracy the width of the test's interval is told.
@@ -25,11 +25,16 @@ _KINDS = {
 }
 
 
-def in_json(folder: Path, start: Start, notes: Sequence[str], *, committed: bool) -> dict[str, Any]:
+def in_json(
+    folder: Path, start: Start, notes: Sequence[str], *, committed_by: str | None
+) -> dict[str, Any]:
     """Give it as JSON."""
     return {
         "folder": str(folder),
         "columns": start.columns,
+        "joined": start.made_of,
+        "group": start.group,
+        "unused": start.unused,
         "kind": start.guess.kind,
         "labels": start.guess.labels,
         "fields": [field.model_dump() for field in start.guess.fields],
@@ -41,7 +46,8 @@ def in_json(folder: Path, start: Start, notes: Sequence[str], *, committed: bool
         "interval": dataclasses.asdict(interval_at(len(start.splits["test"]), _SUPPOSED)),
         "student": start.student.name,
         "teacher": start.teacher.name,
-        "committed": committed,
+        "committed": committed_by is not None,
+        "committed_by": committed_by,
     }
 
 
@@ -51,10 +57,10 @@ def in_words(
     notes: Sequence[str],
     read: Sequence[tuple[Path, Gathered]],
     *,
-    committed: bool,
+    committed_by: str | None,
 ) -> None:
     """Print it, and what to run next; `read` are the files, that of the train rows first."""
-    for line in _told(folder, start, notes, read, committed=committed):
+    for line in _told(folder, start, notes, read, committed_by=committed_by):
         print(printable(line))
 
 
@@ -64,7 +70,7 @@ def _told(
     notes: Sequence[str],
     read: Sequence[tuple[Path, Gathered]],
     *,
-    committed: bool,
+    committed_by: str | None,
 ) -> Iterator[str]:
     guess, splits = start.guess, start.splits
     for note in notes:
@@ -74,6 +80,7 @@ def _told(
         n_read = len(found.rows) + len(found.left_out)
         if found.n_rows > n_read:
             yield f"  {n_read} of them were drawn; --max-rows takes more"
+    yield from (f"  {line}" for line in _columns(start))
     more = " ..." if guess.labels[_LABELS_SHOWN:] else ""
     labels = f": {', '.join(guess.labels[:_LABELS_SHOWN])}{more}" if guess.labels else ""
     yield f"  {_KINDS.get(guess.kind, f'a {guess.kind}')} ({guess.why}){labels}"
@@ -96,11 +103,34 @@ def _told(
     )
     yield from (f"warning: {warning}" for warning in _warnings(start))
     yield f"student {start.student.name}, teacher {start.teacher.name}: see params.yaml"
-    if start.guess.kind == "free" and not lacks_judge(params_text(start)):
+    if start.guess.kind == "free":
         yield "judge of answers: the teacher's model, shown test rows too; see `predict.judge`"
-    yield f"made {folder}/{'' if committed else ', not committed: git has no identity here'}"
+    if committed_by is None:
+        yield f"made {folder}/, not committed: git has no identity here"
+    else:
+        told_of = "all files, the rows too, are committed"
+        yield f"made {folder}/, a git repository: {told_of} by {committed_by}"
     yield "\nnext:"
     yield from (f"  {line}" for line in _next(folder, start))
+
+
+def _columns(start: Start) -> Iterator[str]:
+    """Say what became of the columns besides input and target."""
+    input_, target = start.columns
+    if "inputs" in start.made_of:
+        yield (
+            f"inputs: {', '.join(start.made_of['inputs'])} joined into `{input_}`, as lines"
+            " `column: value`"
+        )
+    if "options" in start.made_of:
+        yield (
+            f"options: {', '.join(start.made_of['options'])} joined into the input, as lines"
+            f" `A. ...`; `{target}` is their letter"
+        )
+    if start.group is not None:
+        yield f"group: rows with the same `{start.group}` are in the same split"
+    if start.unused:
+        yield f"not used: {told(list(start.unused))}"
 
 
 def _next(folder: Path, start: Start) -> Iterator[str]:
@@ -123,11 +153,6 @@ def _next(folder: Path, start: Start) -> Iterator[str]:
 
 
 def _warnings(start: Start) -> Iterator[str]:
-    if start.guess.kind == "free" and lacks_judge(params_text(start)):
-        yield (
-            f"free text needs a judge, and the teacher {start.teacher.name} has no model: write a"
-            " section `predict.judge` into params.yaml, or say --teacher with a model"
-        )
     counts = {
         name: Counter(label for row in rows for label in _labels(start, row.target))
         for name, rows in start.splits.items()

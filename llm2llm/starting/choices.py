@@ -17,6 +17,7 @@ from llm2llm.starting.presets import WHOLE, names, source, student_preset, teach
 # Of the hub: a name, or the owner's before it.
 HUB_ID = re.compile(r"(?:[\w.-]+/)?[\w.-]+", re.ASCII)
 _DEFAULT_STUDENT = {"label": "minilm", "choice": "minilm"}
+_TARGETS = {"labels": "sets of labels (the kind labels)"}
 _DEFAULT_CAUSAL = "qwen-0.5b"
 _DEFAULT_TEACHER = "openai"
 
@@ -66,16 +67,19 @@ def choose_student(student: str | None, model: str | None, kind: str) -> Student
     if preset.is_classifier and kind not in _DEFAULT_STUDENT:
         causal = [each for each in names("students") if not student_preset(each).is_classifier]
         raise ParamsError(
-            f"--student: {folder or name} is a classifier, which gives labels only, and the"
-            " targets are of"
-            f" the kind {kind}; expected one of {', '.join(causal)}"
+            f"--student: {folder or name} is a classifier, which gives one label to a text, and"
+            f" the targets are {_TARGETS.get(kind, f'of the kind {kind}')}; expected one of"
+            f" {', '.join(causal)}"
         )
     params = {section: dict(values) for section, values in preset.params.items()}
     if folder is not None:
         params["base_model"]["model"] = str(folder.resolve())
     elif model is not None:
-        if model.startswith((".", "/", "~")):
-            raise ParamsError(f"--model: found {model!r}, no such folder; check the path")
+        if _looks_like_path(model):
+            raise ParamsError(
+                f"--model: found {model!r}, no such folder, expected one, or the id of a hub's"
+                " model, such as Qwen/Qwen2.5-0.5B-Instruct; check the path"
+            )
         if not HUB_ID.fullmatch(model):
             raise ParamsError(
                 f"--model: found {model!r}, expected the id of a hub's model, such as"
@@ -138,6 +142,16 @@ def _require_endpoint(told: Mapping[str, Any]) -> None:
                     " holds the key; the key itself is written nowhere"
                 )
             raise ParamsError(f"{flags[key]}: expected {expected}")
+
+
+def _looks_like_path(model: str) -> bool:
+    """Tell a mistyped folder from a hub id, which has one slash at most."""
+    first = model.split("/", 1)[0]
+    return (
+        model.startswith((".", "/", "~"))
+        or model.count("/") > 1
+        or ("/" in model and Path(first).is_dir())
+    )
 
 
 def _is_causal(folder: Path) -> bool:

@@ -5,17 +5,25 @@ from dataclasses import dataclass
 import polars as pl
 
 from llm2llm.exceptions import ParamsError
+from llm2llm.starting.options import option_columns
 from llm2llm.starting.table import Table
 
 # The likelier ones first.
 _INPUTS = (
     *("text", "input", "question", "sentence", "message", "content", "prompt", "instruction"),
-    *("query", "body", "review", "comment", "utterance", "description", "document", "title"),
+    *("query", "body", "review", "comment", "utterance", "description", "document", "mail"),
+    *("email", "ticket", "abstract", "plot", "article", "post", "tweet", "problem", "passage"),
+    *("title", "subject"),
 )
+# A column with such a name sums up another one, if that is much longer.
+_WEAK = ("title", "subject")
 _TARGETS = (
     *("label", "labels", "target", "answer", "class", "category", "output", "intent", "sentiment"),
-    *("topic", "coarse_label", "response", "completion", "tags", "gold", "y"),
+    *("topic", "coarse_label", "response", "completion", "tags", "gold", "y", "reply", "genre"),
+    *("genres", "tag", "topics", "categories", "classes", "emotion", "solution", "answerkey"),
+    *("answer_key", "answer_idx", "correct", "correct_answer", "correct_option", "cop"),
 )
+_IDS = ("id", "uid", "uuid", "guid", "qid", "index", "idx", "row", "nr", "no", "unnamed: 0")
 _SHOWN = 12
 
 
@@ -45,22 +53,50 @@ def choose_columns(table: Table, input_: str | None, target: str | None) -> Colu
         raise ParamsError(f"--target: found {target!r}, which is --input too; name another column")
     if input_ is not None and target is not None:
         return Columns(input_, target, sure=True)
+    options = option_columns(table)
+    meant = [
+        name
+        for name in names
+        if name in (input_, target) or (name not in options and not _is_id(name))
+    ]
+    names = meant if len(meant) > 1 else names
     # A column of JSON objects or of lists is a target, if it is one of the two.
     texts = [name for name in names if name not in table.objects and name not in table.lists]
-    named_input = input_ or _named(texts, _INPUTS, without=target)
+    longest_first = sorted(texts or names, key=lambda name: -_mean_length(table.frame, name))
+    named_input = input_ or _named_input(table, texts, longest_first, without=target)
     named_target = target or _named(names, _TARGETS, without=named_input)
     if named_input and named_target:
         return Columns(named_input, named_target, sure=True)
-    longest_first = sorted(texts or names, key=lambda name: -_mean_length(table.frame, name))
+    by_name = bool(named_target) or (
+        named_input is not None and _named(names, _INPUTS, without=named_input) is None
+    )
     if named_input is None:
         named_input = next(name for name in [*longest_first, *names] if name != named_target)
     if named_target is None:
         rest = [name for name in reversed(names) if name != named_input]
         rest.sort(key=lambda name: name in texts)
         named_target = next((name for name in rest if name != longest_first[0]), rest[0])
-    named = input_ is not None or target is not None
+    named = input_ is not None or target is not None or by_name
     sure = len(names) == 2 and (named or len(texts) == 1 or _apart(table, named_input))
     return Columns(named_input, named_target, sure=sure)
+
+
+def _is_id(name: str) -> bool:
+    plain = name.strip().casefold()
+    return plain in _IDS or plain.endswith(("_id", " id"))
+
+
+def _named_input(
+    table: Table, texts: list[str], longest_first: list[str], without: str | None
+) -> str | None:
+    """Find the input by name; null where the name is a weak one and another text much longer."""
+    found = _named(texts, _INPUTS, without)
+    if found is None or found.strip().casefold() not in _WEAK:
+        return found
+    targets = [name for name in texts if name.strip().casefold() in _TARGETS]
+    longest = next((name for name in longest_first if name not in (without, *targets)), found)
+    much = _mean_length(table.frame, longest) > 3 * _mean_length(table.frame, found)
+    return None if much else found
 
 
 def told(names: list[str]) -> str:

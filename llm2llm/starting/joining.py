@@ -1,4 +1,4 @@
-"""Target columns made one: several as JSON objects, and lists of two files written alike."""
+"""Columns made one: inputs as lines, targets as JSON objects, lists of two files written alike."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -44,15 +44,40 @@ def joined(table: Table, types: Mapping[str, str], column: str | None = None) ->
     for name in types:
         if name not in table.frame.columns:
             raise ParamsError(no_such_column(table, "--target", name))
-    if column is None:
-        column = "answer"
-        while column in table.frame.columns:
-            column += "_"
+    column = column or _new(table, "answer")
     lists = [pl.col(name).str.split(between) for name, between in table.lists.items()]
     rows = table.frame.with_columns(lists).select(list(types)).iter_rows(named=True)
     cells = pl.Series(column, [joined_cells(types, row) for row in rows], dtype=pl.String)
     frame = table.frame.drop(list(types)).with_columns(cells)
     return dataclasses.replace(table, frame=frame), column
+
+
+def joined_inputs(
+    table: Table, inputs: Sequence[str], column: str | None = None
+) -> tuple[Table, str]:
+    """Put a column of lines `name: cell` in place of these; give its name.
+
+    Empty cells have no line; null where all are empty. Without `column` it is one that the table
+    does not have.
+    """
+    for place, name in enumerate(inputs):
+        if name not in table.frame.columns:
+            raise ParamsError(no_such_column(table, "--input", name))
+        if name in inputs[:place]:
+            raise ParamsError(f"--input: found {name!r} twice; name each column once")
+    column = column or _new(table, "input")
+    cells = [
+        "\n".join(f"{name}: {cell}" for name, cell in row.items() if cell is not None) or None
+        for row in table.frame.select(inputs).iter_rows(named=True)
+    ]
+    frame = table.frame.drop(inputs).with_columns(pl.Series(column, cells, dtype=pl.String))
+    return dataclasses.replace(table, frame=frame), column
+
+
+def _new(table: Table, column: str) -> str:
+    while column in table.frame.columns:
+        column += "_"
+    return column
 
 
 def separated_alike(one: Table, other: Table, column: str) -> tuple[Table, Table]:

@@ -10,7 +10,7 @@ _TEMPERATURE = 0.0
 
 
 def with_judge(text: str) -> str:
-    """Fill `predict.judge` in a params.yaml; a teacher without a model leaves it null."""
+    """Fill `predict.judge` in a params.yaml, whose teacher has a model."""
     teaching = yaml.safe_load(text)["teacher_batch"]
     section = {
         name: teaching.get(name, field.get_default())
@@ -20,8 +20,3 @@ def with_judge(text: str) -> str:
     if chosen["temperature"] is not None:
         section[teaching["backend"].replace("-", "_")] = {**chosen, "temperature": _TEMPERATURE}
     return put_section(text, ("predict", "judge"), section)
-
-
-def lacks_judge(text: str) -> bool:
-    """Say whether a params.yaml names no judge of free text."""
-    return yaml.safe_load(text)["predict"]["judge"] is None

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from llm2llm.exceptions import DataError, ParamsError
@@ -24,6 +24,10 @@ _NUMBER = re.compile(r"[-+−$€£¥]*\s*\d.{0,30}$")
 _LETTERS = re.compile(r"[^\W\d_]")
 _LETTER = re.compile(r"[A-Ja-j]")
 _OPTIONS = re.compile(r"(?:^|\s)\(?[AB][).:]", re.MULTILINE)
+LETTERS_ALONE = (
+    "the targets are letters, and no input lists options: join those into the input as lines"
+    " `A. ...` if the letters stand for some"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +47,39 @@ class Guess:
     fields: tuple[AnswerField, ...] = ()
 
 
-def guess_kind(inputs: Sequence[str], targets: Sequence[str]) -> Guess:
+def n_listing(inputs: Sequence[str]) -> int:
+    """Count the inputs that list options."""
+    return sum(bool(_OPTIONS.search(text)) for text in inputs)
+
+
+def _from_a(letters: Iterable[str]) -> bool:
+    """Tell whether letters are the first of the alphabet, as those of options are."""
+    found = "".join(sorted({letter.upper() for letter in letters}))
+    return len(found) > 1 and "ABCDEFGHIJ".startswith(found)
+
+
+def guess_kind(inputs: Sequence[str], targets: Sequence[str], places: Sequence[str] = ()) -> Guess:
     """Look at inputs and targets, none of them empty; raises ParamsError for what is not supported.
 
-    A kind that is not sure is a proposal to be confirmed.
+    A kind that is not sure is a proposal to be confirmed. `places` are file and line of each row,
+    for what is said of one.
     """
     _require_variety(targets)
     counts = Counter(targets)
     n, longest = len(targets), max(map(len, counts))
     if are_objects(list(counts)):
-        return of_kind("json", targets, why="each target is a JSON object")
+        return of_kind("json", targets, why="each target is a JSON object", places=places)
     if all("####" in target for target in counts):
         if any(number(_marked(target)) is None for target in counts):
             return of_kind("text", targets, why="targets end in `#### answer`, not always a number")
         return of_kind("number", targets, why="each target ends in `#### number`")
     few = len(counts) <= max(2, min(_MOST_LABELS, n // 3)) and longest <= _LABEL_CHARS
     if few and all(_LETTER.fullmatch(target) for target in counts):
-        asks = sum(bool(_OPTIONS.search(text)) for text in inputs)
+        asks = n_listing(inputs)
         if 2 * asks > len(inputs):
             return of_kind("choice", targets, why="targets are letters and inputs list options")
+        if _from_a(counts) and not asks:
+            return of_kind("label", targets, why=LETTERS_ALONE, sure=False)
     if all(_NUMBER.match(target) and number(target) is not None for target in counts):
         why = f"all {len(counts)} different targets are numbers"
         plain = not any(_LETTERS.search(target) for target in counts)
@@ -87,7 +105,14 @@ def guess_kind(inputs: Sequence[str], targets: Sequence[str]) -> Guess:
     return of_kind("text", targets, why=why, sure=False)
 
 
-def of_kind(kind: str, targets: Sequence[str], *, why: str = "as told", sure: bool = True) -> Guess:
+def of_kind(
+    kind: str,
+    targets: Sequence[str],
+    *,
+    why: str = "as told",
+    sure: bool = True,
+    places: Sequence[str] = (),
+) -> Guess:
     """Give what goes with a kind; raises ParamsError where the targets do not fit it."""
     if kind not in KINDS:
         raise ParamsError(f"--kind: found {kind!r}, expected one of {', '.join(KINDS)}")
@@ -104,7 +129,7 @@ def of_kind(kind: str, targets: Sequence[str], *, why: str = "as told", sure: bo
     if kind == "labels":
         return _sets(targets, why, sure=sure)
     if kind == "json":
-        return Guess(kind, sure, why, fields=infer_fields(targets))
+        return Guess(kind, sure, why, fields=infer_fields(targets, places))
     marked = all("####" in target for target in labels)
     if kind == "number":
         for target in labels:

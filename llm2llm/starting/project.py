@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from llm2llm.exceptions import ParamsError
 from llm2llm.ids import Json
 from llm2llm.params.export import CardParams
 from llm2llm.records.decisions import DECISIONS, NO_DECISIONS
@@ -17,11 +18,13 @@ from llm2llm.starting.judging import with_judge
 from llm2llm.starting.kinds import Guess
 from llm2llm.starting.params_text import overlay
 from llm2llm.starting.pipeline import pipeline_files
-from llm2llm.starting.presets import WHOLE, source
+from llm2llm.starting.presets import WHOLE, names, source
 from llm2llm.starting.task_file import is_arithmetic, task_text
 
 RAW = "data/raw"
 TASK = "task.yaml"
+SOURCE_NOTE = f"{RAW}/source.json"
+_SHOWN = 60
 _HEADER = """\
 # Params of this project. One section per stage holds what can change its bytes; `runtime` what
 # cannot. All keys are needed. `llm2llm validate` lists every problem at once.
@@ -53,10 +56,16 @@ __pycache__/
 
 @dataclass(frozen=True)
 class Start:
-    """What a person decided about a new project; `columns` are those of input and target."""
+    """What a person decided about a new project; `columns` are those of input and target.
+
+    `made_of` names the columns that those were joined of, `unused` the others of the data.
+    """
 
     name: str
     columns: tuple[str, str]
+    made_of: Mapping[str, Sequence[str]]
+    group: str | None
+    unused: Sequence[str]
     guess: Guess
     splits: Mapping[str, Sequence[RawRow]]
     left_out: Sequence[LeftOut]
@@ -77,7 +86,7 @@ def project_files(start: Start, version: str) -> dict[str, str]:
         **FIXED,
         **pipeline_files(),
         **raw,
-        f"{RAW}/source.json": _source_note(start, raw, version),
+        SOURCE_NOTE: _source_note(start, raw, version),
         TASK: task_text(
             start.guess,
             start.columns,
@@ -89,6 +98,22 @@ def project_files(start: Start, version: str) -> dict[str, str]:
         ),
         "params.yaml": params_text(start),
     }
+
+
+def require_arithmetic(start: Start) -> None:
+    """Raise ParamsError where the symbolic teacher would have no problem that it can rewrite."""
+    teaching = start.teacher.params["teacher_batch"]
+    if teaching["backend"] == "symbolic" and not is_arithmetic(start.guess, start.splits["train"]):
+        raise ParamsError(
+            "--teacher: found symbolic, which rewrites worked arithmetic with"
+            " `<<expression=result>>` and `#### answer` only, and these targets"
+            f" ({start.guess.kind}, such as {start.splits['train'][0].target[:_SHOWN]!r}) are none;"
+            f" name one with a model, such as {', '.join(_with_model())}"
+        )
+
+
+def _with_model() -> list[str]:
+    return [name for name in names("teachers") if name != "symbolic"]
 
 
 def params_text(start: Start) -> str:
@@ -146,12 +171,16 @@ def _left_out(row: LeftOut) -> str:
 
 
 def _source_note(start: Start, raw: Mapping[str, str], version: str) -> str:
+    columns: dict[str, Json] = {"input": start.columns[0], "target": start.columns[1]}
+    if start.group is not None:
+        columns["group"] = start.group
+    columns |= {what: list(of) for what, of in start.made_of.items()}
     note: Json = {
         "about": "where the files beside this one come from; do not edit them, make a new project",
         "llm2llm": version,
         "random_seed": start.random_seed,
         "sources": start.sources,
-        "columns": {"input": start.columns[0], "target": start.columns[1]},
+        "columns": columns,
         "left_out": dict(sorted(Counter(row.reason for row in start.left_out).items())),
         "files": {
             path.removeprefix(f"{RAW}/"): {

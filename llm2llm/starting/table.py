@@ -23,6 +23,7 @@ CSV = (".csv", ".tsv", ".txt")
 JSON_LINES = (".jsonl", ".ndjson")
 EXCEL = (".xlsx", ".xls", ".xlsb", ".ods")
 PARQUET = (".parquet", ".pq")
+_MOST_OBJECTS = 0.9
 # What can stand between the texts of a list, and what a text must not hold for it.
 _BETWEEN = {", ": [",", ";", "\n"], "|": ["|"]}
 _NO_FRACTION = r"(:\d\d)\.0+"
@@ -122,10 +123,10 @@ def _as_text(
 
 
 def _holds_objects(column: pl.Series) -> bool:
-    """Tell whether every cell looks like a JSON object."""
+    """Tell whether nearly every cell looks like a JSON object; the others are faults of rows."""
     cells = column.drop_nulls()
     ends = cells.str.starts_with("{") & cells.str.ends_with("}")
-    return len(cells) > 0 and bool(ends.all())
+    return len(cells) > 0 and int(ends.sum()) >= _MOST_OBJECTS * len(cells)
 
 
 def _is_plain(kind: pl.DataType) -> bool:

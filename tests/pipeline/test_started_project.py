@@ -10,7 +10,7 @@ pytestmark = pytest.mark.pipeline
 
 def test_dvc_runs_a_new_project_and_sees_other_code(tmp_path: Path) -> None:
     """Stages run and are then up to date; another listing stops its stage, `upgrade` mends it."""
-    rows = "".join(f"ticket {k} of {k % 3},{'ABC'[k % 3]}\n" for k in range(60))
+    rows = "".join(f"ticket {k} of {k % 3},{'XYZ'[k % 3]}\n" for k in range(60))
     (tmp_path / "t.csv").write_text("text,label\n" + rows)
     project = Project(tmp_path / "p")
     Project(tmp_path).run(

@@ -1,0 +1,133 @@
+"""`llm2llm init` with multiple-choice questions: where their options stand, and how answers do."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from test_cli_init import folder as _in_an_empty_folder  # noqa: F401 - a fixture of every test
+from test_cli_init import init, rows_of, run, task_of
+
+Rows = list[dict[str, Any]]
+
+
+def questions(n: int = 60, **more: Callable[[int], Any]) -> Rows:
+    """Make questions with what `more` says of each."""
+    return [
+        {"question": f"what is number {k}", **{name: of(k) for name, of in more.items()}}
+        for k in range(n)
+    ]
+
+
+def columns(names: str, answer: Callable[[int], Any]) -> Rows:
+    """Make questions with a column for each option."""
+    options = {
+        name: lambda k, letter=letter: f"{letter} of {k}"
+        for letter, name in zip("abcd", names.split(), strict=True)
+    }
+    return questions(**options, answer=answer)
+
+
+def write(name: str, rows: Rows) -> None:
+    """Write JSON lines, or CSV."""
+    if name.endswith(".csv"):
+        pl.DataFrame(rows).write_csv(name)
+    else:
+        Path(name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+LISTS = {"choices": lambda k: ["a, x", f"b of {k}", "c; y", "d"]}
+MARKED = {
+    "choices": lambda k: {"text": ["a, x", f"b of {k}", "c", "d"], "label": ["1", "2", "3", "4"]}
+}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        columns("A B C D", lambda k: "ABCD"[k % 4]),
+        columns("a b c d", lambda k: f"({'abcd'[k % 4]})"),
+        columns("option_a option_b option_c option_d", lambda k: k % 4),
+        columns("opa opb opc opd", lambda k: 1 + k % 4),
+        columns("choice1 choice2 choice3 choice4", lambda k: f"{'abcd'[k % 4]} of {k}"),
+        questions(**LISTS, answer=lambda k: k % 4),
+        questions(**MARKED, answerKey=lambda k: str(1 + k % 4)),
+        questions(
+            options=lambda k: dict(zip("ABCD", ["w", f"x{k}", "y", "z"], strict=True)),
+            answer=lambda k: "ABCD"[k % 4],
+        ),
+    ],
+)
+def test_options_are_joined_into_the_input(rows: Rows) -> None:
+    """Whatever form they and the answers have: lines under the question, and a letter."""
+    write("t.jsonl", rows)
+    found = json.loads(run("init", "p", "--data", "t.jsonl", "--json"))
+    assert (found["kind"], found["labels"], found["unused"]) == ("choice", [*"ABCD"], [])
+    assert len(found["joined"]["options"]) in (1, 4)
+    made = {row["question"].split("\n")[0]: row for row in rows_of(Path("p"), "train")}
+    for k, row in enumerate(rows):
+        if (here := made.get(row["question"])) is not None:
+            assert [line[:3] for line in here["question"].split("\n")[1:]] == [
+                *("A. ", "B. ", "C. ", "D. ")
+            ]
+            assert here[found["columns"][1]] == "ABCD"[k % 4]
+    assert task_of(Path("p"))["answer"]["kind"] == "choice"
+
+
+def test_a_test_files_options_are_joined_too() -> None:
+    """Its answers are read as those of the data are; a file without options is told."""
+    write("t.csv", columns("A B C D", lambda k: k % 4))
+    rows = columns("A B C D", lambda _: 1)
+    write("test.csv", [{**row, "question": f"new: {row['question']}"} for row in rows[:9]])
+    told = init("--test", "test.csv")
+    assert "options: A, B, C, D joined into the input, as lines `A. ...`" in told
+    assert rows_of(Path("p"), "test")[2] == {
+        "question": "new: what is number 2\nA. a of 2\nB. b of 2\nC. c of 2\nD. d of 2",
+        "answer": "B",
+        "source_line": 4,
+    }
+    write("bare.csv", questions(9, answer=lambda k: k % 4))
+    told = run("init", "q", "--data", "t.csv", "--test", "bare.csv", exits=2)
+    assert "bare.csv: has no column 'A', which holds options in t.csv" in told
+
+
+def test_a_row_whose_answer_is_no_option_is_told_or_left_out() -> None:
+    """By file and line; so is a row with less than two options."""
+    rows = columns("A B C D", lambda k: "ABCD"[k % 4])
+    rows[7]["answer"] = "E"
+    write("t.csv", rows)
+    assert "t.csv:9: the column `answer` is 'E', expected one of the options in A" in init(exits=3)
+    rows[5] |= dict.fromkeys("BCD")
+    write("t.csv", rows)
+    assert "t.csv:7: found 1 options in A, B, C, D, expected at least two" in init(exits=3)
+    told = init("--drop-bad-rows")
+    assert "1 answer is no option, 1 without options" in told
+    assert "t.csv: 60 rows" in told
+
+
+def test_answers_that_could_name_two_options_are_told() -> None:
+    """Numbers that were never 0 and never the last may count from either."""
+    write("t.csv", columns("A B C D", lambda k: 1 + k % 3))
+    assert "t.csv: the column `answer` could name options by text or by number" in init(exits=2)
+
+
+def test_columns_that_are_no_options_are_left_alone() -> None:
+    """Where the answers name none, measurements that are called so, and where a label is told."""
+    write("t.csv", columns("A B C D", lambda k: ["red", "blue"][k % 2]))
+    assert "not used: A, B, C, D" in init()
+    write("t.csv", questions(a=str, b=lambda k: str(k / 2), answer=lambda k: ["1", "2"][k % 2]))
+    assert "not used: a, b" in run("init", "q", "--data", "t.csv", "--kind", "label")
+    assert "say --kind" in run("init", "r", "--data", "t.csv", exits=2)
+    write("t.csv", columns("A B C D", lambda k: "ABCD"[k % 4]))
+    assert "a label (as told): A, B, C, D" in run("init", "s", "--data", "t.csv", "--kind", "label")
+
+
+def test_letters_without_options_are_asked_about() -> None:
+    """As a choice they are refused; as labels they are taken where one says so."""
+    write("t.csv", questions(answer=lambda k: "ABCD"[k % 4]))
+    assert "the targets are letters, and no input lists options" in init(exits=2)
+    told = init("--kind", "choice", exits=2)
+    assert "no input lists options, such as 'what is number 0' with the target 'A'" in told
+    assert "a label (as told): A, B, C, D" in init("--kind", "label")
