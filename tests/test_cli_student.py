@@ -363,6 +363,8 @@ def test_labels_that_cannot_be_read_are_loud(
     assert "warning: further such labels are counted" in told.stderr
     assert "warning: 4 of 11 rows have a label that the task cannot read" in told.stderr
     assert "1 rows without a label and 4 with one that cannot be read are left out" in told.stdout
+    path.write_text("text,label\nab,abx\n", encoding="utf-8")
+    assert "nothing was graded; labels that cannot be read: 1" in run("predict", str(path))
 
 
 @pytest.mark.parametrize("project", ["full"], indirect=True)
