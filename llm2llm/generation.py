@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llm2llm.exceptions import CountError, DataError, ParamsError
+from llm2llm.fruitless import Fruitless
 from llm2llm.ids import canonical_json
 from llm2llm.ledger.database import Entry
 from llm2llm.params.contradictions import vote_problems
@@ -19,7 +20,7 @@ from llm2llm.teacher.protocol import TeacherRequest
 from llm2llm.teacher.requests import Requests
 from llm2llm.teacher.sends import Sends
 from llm2llm.teacher_prompts import ask_to_solve, ask_to_write, prompt_sha256
-from llm2llm.validity import Criteria, outvoted_reason, read_response, solution_text
+from llm2llm.validity import Criteria, Reading, outvoted_reason, read_response, solution_text
 
 _STATUSES = ("answered", "failed")
 _MOST_NAMED = 5
@@ -31,7 +32,8 @@ class Asking:
     """How a stage asks: requests for one seed at most, votes on each answer, and the run's seed.
 
     With `solves` above 0 every answer that passes the checks is solved so many times by the
-    teacher, and asked for again unless more than half agree with it.
+    teacher, and asked for again unless more than half agree with it. With `stops` a teacher whose
+    first answers all bring nothing is not asked further.
     """
 
     prompt: TeacherPrompt
@@ -40,6 +42,7 @@ class Asking:
     solves: int
     random_seed: int
     iteration: int
+    stops: bool = False
 
 
 def ask_teacher(
@@ -55,7 +58,8 @@ def ask_teacher(
     draw, up to `attempts` in all; a failed request is not. With nothing to ask no sender is made.
     `say` gets lines for people: further rounds, the counts, seeds that came away with nothing.
     Rows are read back from the ledger, so that few are in memory at a time. Raises ParamsError for
-    a template that does not hold, TeacherError where a request stays without an outcome.
+    a template that does not hold, TeacherError where a request stays without an outcome, or where
+    none of many brings an example.
     """
     asked = [error for error in errors if error.ask]
     if not asked:
@@ -94,6 +98,7 @@ class _Rounds:
         # Errors whose last answer failed the checks, or that got none.
         self._without: set[int] = set(range(len(asked)))
         self._n_rows: Counter[str] = Counter()
+        self._fruitless = Fruitless(stops=how.stops, is_proven=bool(earlier))
 
     def run(self) -> Iterator[Response]:
         """Ask in rounds, then read the rows."""
@@ -102,6 +107,7 @@ class _Rounds:
             if attempt > 0:
                 self._say(f"attempt {attempt + 1} of {self._how.attempts} for {len(pending)} seeds")
             passed, again = self._write(pending, attempt)
+            self._fruitless.end_round()
             if self._how.solves and passed:
                 self._say(f"{self._how.solves} solutions of each of {len(passed)} new problems")
                 again += self._vote(passed, attempt)
@@ -112,12 +118,16 @@ class _Rounds:
         yield from self._rows()
         counted = " + ".join(f"{self._n_rows[status]} {status}" for status in _STATUSES)
         self._say(f"{self._n_rows.total()} requests = {counted}")
+        if reasons := self._fruitless.in_words():
+            self._say(f"brought no example: {reasons}")
         if self._without:
             named = [self._asked[number].seed_id for number in sorted(self._without)]
             more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+            loud = "warning: " if len(named) == len(self._asked) else ""
             self._say(
-                f"{len(named)} of {len(self._asked)} seeds are left without an answer that passes"
-                f" the checks: {', '.join(named[:_MOST_NAMED])}{more}; `llm2llm blame SEED` tells"
+                f"{loud}{len(named)} of {len(self._asked)} seeds are left without an answer that"
+                f" passes the checks: {', '.join(named[:_MOST_NAMED])}{more};"
+                " `llm2llm blame SEED` tells"
             )
 
     def _write(
@@ -129,12 +139,16 @@ class _Rounds:
 
         def judge(request: TeacherRequest, entry: Entry) -> None:
             if entry.text is None:
+                self._fruitless.add(entry.failure or "no reason", entry)
                 return
             number = self._numbers[request.seed_id]
-            candidate = self._read(entry, request.seed_id)
-            if candidate is None:
+            reading = self._read(entry, request.seed_id)
+            candidate = reading.candidate
+            if candidate is None or reading.reason is not None:
                 again.append(number)
+                self._fruitless.add(reading.reason or "no candidate", entry)
                 return
+            self._fruitless.pass_one()
             self._without.discard(number)
             if self._how.solves:
                 passed[number] = candidate
@@ -146,12 +160,11 @@ class _Rounds:
             self._n_draws[number] += 1
         return passed, again
 
-    def _read(self, entry: Entry, seed_id: str) -> Candidate | None:
-        """Give the candidate that an answer brought, if it passes the checks."""
+    def _read(self, entry: Entry, seed_id: str) -> Reading:
+        """Read what an answer brought first, which alone can pass the checks."""
         assert entry.text is not None
         seed = self._seeds[seed_id]
-        reading = read_response(entry.text, entry.finish_reason, seed, self._how.criteria)[0]
-        return reading.candidate if reading.reason is None else None
+        return read_response(entry.text, entry.finish_reason, seed, self._how.criteria)[0]
 
     def _vote(self, passed: Mapping[int, Candidate], attempt: int) -> list[int]:
         """Have candidates solved: gives the errors whose candidate was outvoted."""
@@ -168,7 +181,7 @@ class _Rounds:
         make = lambda number: self._solution(number // k, attempt, number % k)  # noqa: E731
         missing = self._sender.send(Requests(numbers, make), collect)
         self._unsolved |= {(number // k, attempt, number % k) for number in missing}
-        return [
+        outvoted = [
             number
             for number, candidate in passed.items()
             if outvoted_reason(
@@ -177,6 +190,9 @@ class _Rounds:
                 self._how.criteria.answer,
             )
         ]
+        for _ in outvoted:
+            self._fruitless.add("too few solutions agree with its answer")
+        return outvoted
 
     def _request(self, number: int, attempt: int) -> TeacherRequest:
         error = self._asked[number]

@@ -32,6 +32,7 @@ def main(iteration: int) -> None:
     params = load_section(PARAMS, "teacher_batch", TeacherBatchParams)
     runtime = load_section(PARAMS, "runtime", RuntimeParams)
     random_seed = load_value(PARAMS, "random_seed", int)
+    stops = runtime.stop_when_all_fail and params.is_paid
     task = Path(load_value(PARAMS, "task", str))
     prompt = load_section(task, "teacher", TeacherPrompt)
     criteria = load_criteria(task)
@@ -48,9 +49,7 @@ def main(iteration: int) -> None:
             now=time.time,
             clock=time.monotonic,
             say=lambda text: say(f"{name}: {text}"),
-            on_tally=lambda tally: advance(
-                tally.n_done, tally.n_total, tally.note(time.monotonic())
-            ),
+            on_tally=lambda now: advance(now.n_done, now.n_total, now.note(time.monotonic())),
             may_pay=lambda n: refuse_to_pay_again(f"teacher-batch@{iteration}", LOCK, n),
             stop=threading.Event(),
             set_default=os.environ.setdefault,
@@ -58,7 +57,7 @@ def main(iteration: int) -> None:
         rows = ask_teacher(
             errors,
             examples,
-            Asking(prompt, criteria, params.attempts, params.solves, random_seed, iteration),
+            Asking(prompt, criteria, params.attempts, params.solves, random_seed, iteration, stops),
             lambda: make_sender(params, runtime, prompt.response, Ledger(store()), edge),
             edge.say,
         )

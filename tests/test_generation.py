@@ -329,7 +329,11 @@ def test_progress_counts_every_request(tmp_path: Path) -> None:
         said=said,
     )
     assert steps == [(0, 2), (1, 2), (2, 2), (0, 1), (1, 1)]
-    assert said == ["attempt 2 of 2 for 1 seeds", "3 requests = 3 answered + 0 failed"]
+    assert said == [
+        "attempt 2 of 2 for 1 seeds",
+        "3 requests = 3 answered + 0 failed",
+        "brought no example: 1 x no JSON object with the field 'text'",
+    ]
 
 
 def test_quote_says_what_the_ledger_holds(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ LAYERS = [
         "grading",
         "scoring",
         "generation",
+        "fruitless",
         "teacher_prompts",
         "validity",
         "opinions",

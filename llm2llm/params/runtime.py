@@ -17,7 +17,8 @@ class RuntimeParams(Section):
     `max_requests`, `max_tokens` and `max_cost` cover all paid requests that the ledger holds,
     those of earlier runs too. Prices and `max_cost` are in the same currency, whichever.
     `pay_again` asks the teacher even though dvc.lock lists the answers as bought, and submits
-    again what a batch cannot be made to give.
+    again what a batch cannot be made to give. `stop_when_all_fail` stops a stage whose first
+    answers of the teacher all bring no example.
     """
 
     teacher_concurrency: Annotated[int, Field(ge=1, le=1000)]
@@ -32,6 +33,8 @@ class RuntimeParams(Section):
     price_per_million_prompt_tokens: _Price
     price_per_million_completion_tokens: _Price
     pay_again: bool
+    # Projects older than this key have a runtime section without it.
+    stop_when_all_fail: bool = True
     checkpoint_every_steps: Annotated[int, Field(ge=1)]
 
     @model_validator(mode="after")

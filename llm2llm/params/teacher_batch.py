@@ -27,3 +27,8 @@ class TeacherBatchParams(TeacherParams):
     def accepted_share(self) -> float:
         """The share of the requests that may stay without an answer."""
         return self.accepted_failures
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether an answer takes money, or a GPU's time."""
+        return self.backend != "symbolic" and not self.replay
