@@ -99,18 +99,15 @@ def answer_rows(
     engine: Engine,
     rows: Iterable[tuple[int, dict[str, Any]]],
     *,
-    file: Path,
     fields: Fields,
     answer_format: AnswerFormat,
     max_new_tokens: int,
-    on_bad: Callable[[DataError], None],
 ) -> Iterator[AnsweredRow]:
-    """Yield an answer for each row, in their order; few rows are in memory at a time.
+    """Yield an answer for each row, which has an input, in their order.
 
-    `on_bad` gets what is wrong with a row that lacks the input, and raises it, or the row is left
-    out; it names the file that the rows are of.
+    Few rows are in memory at a time.
     """
-    source = _with_input(rows, file, fields, on_bad)
+    source = iter(rows)
     while chunk := list(itertools.islice(source, _CHUNK)):
         inputs = [values[fields.input] for _, values in chunk]
         prompts = engine.encode(inputs)
@@ -137,12 +134,17 @@ def answer_rows(
             )
 
 
-def _with_input(
+def rows_with_input(
     rows: Iterable[tuple[int, dict[str, Any]]],
+    *,
     file: Path,
     fields: Fields,
     on_bad: Callable[[DataError], None],
 ) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the rows that hold something to ask, as they are taken.
+
+    `on_bad` gets what is wrong with each other one, and raises it, or the row is left out.
+    """
     for number, values in rows:
         wrong = _without_input(values, fields.input)
         if wrong is None:
@@ -155,7 +157,7 @@ def _without_input(values: dict[str, Any], name: str) -> str | None:
     """Say why a row holds nothing to ask; null where it does."""
     if name not in values:
         return (
-            f"no column `{name}`, which the student takes as its input; found:"
+            f"no column `{name}`, which the student takes as its input; its columns:"
             f" {', '.join(values) or 'none'}; rename one, or name yours with --input"
         )
     text = values[name]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from llm2llm.answering import AnsweredRow, Tally, answer_rows
+from llm2llm.answering import AnsweredRow, Tally, answer_rows, rows_with_input
 from llm2llm.cli.predict import _in_words
 from llm2llm.exceptions import DataError
 from llm2llm.student.generating import Generation
@@ -59,16 +59,19 @@ def answered(
 ) -> list[AnsweredRow]:
     """Let the parrot answer rows."""
     fields = Fields(input="mail", target="answer")
-    asked = enumerate(rows, start=1)
+    asked = rows_with_input(
+        enumerate(rows, start=1),
+        file=Path("mails.csv"),
+        fields=fields,
+        on_bad=stop if on_bad is None else on_bad,
+    )
     return [
         *answer_rows(
             Parrot(text),
             asked,
-            file=Path("mails.csv"),
             fields=fields,
             answer_format=answer_format,
             max_new_tokens=9,
-            on_bad=stop if on_bad is None else on_bad,
         )
     ]
 
@@ -173,9 +176,12 @@ def test_a_label_that_cannot_be_read_is_told_from_none(
     [
         (
             {"text": "m", "n": 1},
-            "no column `mail`, which the student takes as its input; found: text, n; rename one",
+            "no column `mail`, which the student takes as its input; its columns: text, n",
         ),
-        ({}, "no column `mail`, which the student takes as its input; found: none; rename one"),
+        (
+            {},
+            "no column `mail`, which the student takes as its input; its columns: none; rename one",
+        ),
         ({"mail": " "}, "column `mail`: found ' ', expected a text, the student's input; mend"),
         ({"mail": None}, "column `mail`: found None, expected a text"),
     ],

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llm2llm.answering import AnsweredRow, Summary, Tally, answer_rows
+from llm2llm.answering import AnsweredRow, Summary, Tally, answer_rows, rows_with_input
 from llm2llm.cli.student import BASE, how_to_ask
 from llm2llm.cli.tables import heading, printable, table
 from llm2llm.exceptions import DataError, ParamsError
@@ -70,11 +70,12 @@ def predict(
     fields = Fields(input=input_ or how.fields.input, target=target or how.fields.target)
     # cuBLAS gives the same bits again only with a fixed workspace.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    rows = _rows(file)
+    bad = _BadRows(drop_bad_rows)
+    rows = rows_with_input(_rows(file), file=file, fields=fields, on_bad=bad.take)
     first = next(rows, None)  # a file that cannot be read loads no model
     if first is None:
-        raise DataError(f"{file}: found no rows, expected at least one; name another file")
-    bad = _BadRows(drop_bad_rows)
+        lacking = f", and {bad.n} without an input" if bad.n else ""
+        raise DataError(f"{file}: found no rows{lacking}, expected at least one; name another file")
     engine = open_engine(
         folder, base_folder, how.student, how.predict, set_default=os.environ.setdefault
     )
@@ -82,11 +83,9 @@ def predict(
     answered = answer_rows(
         engine,
         itertools.chain([first], rows),
-        file=file,
         fields=fields,
         answer_format=how.answer,
         max_new_tokens=how.predict.max_new_tokens or 1,
-        on_bad=bad.take,
     )
     for row in answered:
         tally.add(row)
@@ -97,8 +96,6 @@ def predict(
             told = [str(row.row), _shown(row, how), row.verdict or ""]
             print(printable("\t".join(told)).rstrip(), flush=True)
     summary = tally.summary()
-    if not summary.n:
-        raise DataError(f"{file}: all {bad.n} rows lack an input, expected at least one to answer")
     if json_:
         told_all = dataclasses.asdict(summary) | {"n_bad_rows": bad.n, "student": answering}
         print(json.dumps({"summary": told_all}, ensure_ascii=False))
