@@ -39,7 +39,9 @@ def upgrade(
         for change in found:
             print(change.diff, end="")
         if any(change.path.endswith((".py", "dvc.yaml")) for change in found):
-            print("\nchanges of your own to dvc.yaml and stages/ go too; git has what you committed")
+            print(
+                "\nchanges of your own to dvc.yaml and stages/ go too; git has what was committed"
+            )
     written = bool(found) and (yes or (not json_ and _agreed(len(found))))
     if written:
         for change in found:
