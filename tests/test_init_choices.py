@@ -53,6 +53,8 @@ MARKED = {
         columns("opa opb opc opd", lambda k: 1 + k % 4),
         columns("choice1 choice2 choice3 choice4", lambda k: f"{'abcd'[k % 4]} of {k}"),
         questions(**LISTS, answer=lambda k: k % 4),
+        questions(choices=lambda k: ["a, |", f"b; {k}", "c", "d"], answer=lambda k: k % 4),
+        questions(choices=lambda k: f"['a, x', 'b {k}', \"c's\", 'd']", answer=lambda k: k % 4),
         questions(**MARKED, answerKey=lambda k: str(1 + k % 4)),
         questions(
             options=lambda k: dict(zip("ABCD", ["w", f"x{k}", "y", "z"], strict=True)),

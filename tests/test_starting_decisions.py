@@ -37,6 +37,7 @@ def table(**columns: list[str | None]) -> Table:
         ({"Title": ["Up"], "Plot": [LONG], "Genres": ["A"]}, ("Plot", "Genres", True)),
         ({"title": ["Up"], "story": [LONG], "genre": ["A"]}, ("story", "genre", False)),
         ({"title": ["Up"], "genre": ["A"], "year": ["1"]}, ("title", "genre", True)),
+        ({"ticket": ["T1"], "issue": [LONG], "label": ["A"]}, ("issue", "label", False)),
         ({"question": ["why"], "reply": [LONG]}, ("question", "reply", True)),
         ({"question": ["why"], "said": [LONG]}, ("question", "said", True)),
         ({"question": ["why"], "body": [LONG]}, ("question", "body", False)),

@@ -15,8 +15,8 @@ _INPUTS = (
     *("email", "ticket", "abstract", "plot", "article", "post", "tweet", "problem", "passage"),
     *("title", "subject"),
 )
-# A column with such a name sums up another one, if that is much longer.
-_WEAK = ("title", "subject")
+# A column with such a name is the head or the number of another one, if that is much longer.
+_WEAK = ("title", "subject", "ticket", "mail", "email", "post", "article", "problem")
 _TARGETS = (
     *("label", "labels", "target", "answer", "class", "category", "output", "intent", "sentiment"),
     *("topic", "coarse_label", "response", "completion", "tags", "gold", "y", "reply", "genre"),

@@ -1,5 +1,6 @@
 """Options of multiple-choice questions that stand in columns, put into the text of the question."""
 
+import ast
 import dataclasses
 import json
 import re
@@ -12,13 +13,11 @@ import polars as pl
 from llm2llm.exceptions import DataError, ParamsError
 from llm2llm.json_cells import NUMBER
 from llm2llm.starting.gathering import LeftOut
-from llm2llm.starting.table import Table
+from llm2llm.starting.table import OPTION_LISTS, Table
 
 _MARKED = re.compile(r"(?:(?P<stem>option|choice|opt|op|answer|ending)[ _-]?)?(?P<mark>[a-j]|\d)")
 _ORDERS = ("abcdefghij", "123456789", "0123456789")
 _LETTERS = "ABCDEFGHIJ"
-# Columns that hold all options of a row: a list of texts, or an object.
-_WHOLE = ("options", "choices", "endings")
 # Of answers that name options at least so many do; the others are faults of single rows.
 _MOST = 0.9
 _SHOWN = 60
@@ -45,7 +44,7 @@ def option_columns(table: Table) -> tuple[str, ...]:
     by_stem: dict[str, dict[str, str]] = {}
     for name in table.frame.columns:
         plain = name.strip().casefold()
-        if plain in _WHOLE and (name in table.lists or name in table.objects):
+        if plain in OPTION_LISTS and (name in table.lists or _are_options(table.frame[name])):
             return (name,)
         found = _MARKED.fullmatch(plain)
         if found and (found["stem"] or found["mark"].isalpha()):
@@ -162,7 +161,7 @@ def _options(table: Table, names: Sequence[str]) -> list[Options]:
     between = table.lists.get(names[0])
     if between is not None:
         return [_named_by_letters(cell.split(between) if cell else []) for cell in cells]
-    return [_of_object(cell) for cell in cells]
+    return [_of_cell(cell) for cell in cells]
 
 
 def _without_empty_end(cells: Any) -> Options:
@@ -177,12 +176,21 @@ def _named_by_letters(texts: Sequence[str]) -> Options:
     return list(zip(_LETTERS, texts, strict=False))
 
 
-def _of_object(cell: str | None) -> Options:
-    """Read `{"text": [...], "label": [...]}`, or `{"A": ..., "B": ...}`; empty where it is none."""
-    try:
-        found = json.loads(cell or "null")
-    except ValueError:
-        return []
+def _are_options(column: pl.Series) -> bool:
+    """Tell whether nearly every cell holds options; the others are faults of rows."""
+    cells = column.drop_nulls().to_list()
+    return bool(cells) and sum(bool(_of_cell(cell)) for cell in cells) >= _MOST * len(cells)
+
+
+def _of_cell(cell: str | None) -> Options:
+    """Read `["...", "..."]`, `{"text": [...], "label": [...]}` or `{"A": ..., "B": ...}`.
+
+    In CSV these may stand as Python writes them. Empty where it is none of them.
+    """
+    found = _value(cell or "")
+    if isinstance(found, list):
+        texts_only = all(isinstance(text, str) for text in found)
+        return _named_by_letters(found) if texts_only else []
     if not isinstance(found, dict):
         return []
     texts, marks = found.get("text"), found.get("label")
@@ -192,6 +200,19 @@ def _of_object(cell: str | None) -> Options:
         return []
     row = [(str(mark), text) for mark, text in zip(marks, texts, strict=True) if text]
     return row if all(isinstance(text, str) for _, text in row) else []
+
+
+def _value(cell: str) -> Any:
+    if not cell.startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        pass  # perhaps as Python writes it, with other quotes
+    try:
+        return ast.literal_eval(cell)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
 def _way(pairs: Sequence[tuple[Options, str]], where: str, *, told: bool) -> _Way | None:

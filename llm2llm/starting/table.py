@@ -1,5 +1,6 @@
 """A table that a person brings, in any of the usual forms, as columns of text."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ JSON_LINES = (".jsonl", ".ndjson")
 EXCEL = (".xlsx", ".xls", ".xlsb", ".ods")
 PARQUET = (".parquet", ".pq")
 _MOST_OBJECTS = 0.9
+# Columns that hold all options of a row's question.
+OPTION_LISTS = ("options", "choices", "endings")
 # What can stand between the texts of a list, and what a text must not hold for it.
 _BETWEEN = {", ": [",", ";", "\n"], "|": ["|"]}
 _NO_FRACTION = r"(:\d\d)\.0+"
@@ -149,7 +152,7 @@ def _is_json(kind: pl.DataType | pl.datatypes.DataTypeClass) -> bool:
 def _written_lists(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     """Write lists of texts as sets of labels stand in a cell; leave out what nothing can separate.
 
-    Empty lists are empty cells.
+    Empty lists are empty cells. Options that nothing can separate are written as JSON.
     """
     lists: dict[str, str] = {}
     for name, kind in frame.schema.items():
@@ -163,7 +166,10 @@ def _written_lists(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
             if not items.str.contains_any(taken).any()
         )
         between = next(free, None)
-        if between is None:
+        if between is None and name.strip().casefold() in OPTION_LISTS:
+            written = [None if row is None else json.dumps(list(row)) for row in column]
+            frame = frame.with_columns(pl.Series(name, written, dtype=pl.String))
+        elif between is None:
             frame = frame.drop(name)
         else:
             lists[name] = between
