@@ -30,6 +30,10 @@ def test_several_inputs_are_joined_as_lines() -> None:
     assert {"input": "title: title 0", "label": "X", "source_line": 2} in rest
     note = json.loads(Path("p/data/raw/source.json").read_text(encoding="utf-8"))
     assert note["columns"] == {"input": "input", "target": "label", "inputs": ["title", "body"]}
+    both = ("--input", "title", "--input", "body", "--group", "title")
+    told = run("init", "q", "--data", "t.csv", *both)
+    assert "group: rows with the same `title` are in the same split" in told
+    assert "not used" not in told
 
 
 def test_several_inputs_that_cannot_be_joined_are_told() -> None:
@@ -37,6 +41,9 @@ def test_several_inputs_that_cannot_be_joined_are_told() -> None:
     tickets(Path("t.csv"))
     assert "--input: t.csv has no column 'body'" in init(
         *("--input", "text", "--input", "body"), exits=2
+    )
+    assert "--target: found 'text', which is --input too" in init(
+        *("--input", "text", "--input", "label", "--target", "text"), exits=2
     )
     assert "found 'text' twice" in init("--input", "text", "--input", "text", exits=2)
 

@@ -118,13 +118,16 @@ def _options(
 
 def _read(asked: Asked) -> tuple[list[Table], Columns, dict[str, list[str]]]:
     """Read the tables, that of the data first, with several inputs and targets joined."""
+    both = [name for name in asked.targets if name in asked.inputs]
+    if both:
+        raise ParamsError(f"--target: found {both[0]!r}, which is --input too; name another column")
     made_of: dict[str, list[str]] = {}
     table, target, types = join_targets(read_table(asked.data, header=asked.header), asked.targets)
     if types is not None:
         made_of["targets"] = list(types)
     input_ = asked.inputs[0] if asked.inputs else None
     if asked.inputs[1:]:
-        table, input_ = joined_inputs(table, asked.inputs)
+        table, input_ = joined_inputs(table, asked.inputs, keep=asked.group)
         made_of["inputs"] = list(asked.inputs)
     columns = decide_columns(table, input_, target)
     if asked.test is None:
@@ -133,7 +136,7 @@ def _read(asked: Asked) -> tuple[list[Table], Columns, dict[str, list[str]]]:
     if types is not None:
         other, _ = joined(other, types, columns.target)
     if "inputs" in made_of:
-        other, _ = joined_inputs(other, asked.inputs, columns.input)
+        other, _ = joined_inputs(other, asked.inputs, columns.input, keep=asked.group)
     decide_columns(other, columns.input, columns.target)
     return list(separated_alike(table, other, columns.target)), columns, made_of
 

@@ -53,9 +53,9 @@ def joined(table: Table, types: Mapping[str, str], column: str | None = None) ->
 
 
 def joined_inputs(
-    table: Table, inputs: Sequence[str], column: str | None = None
+    table: Table, inputs: Sequence[str], column: str | None = None, *, keep: str | None = None
 ) -> tuple[Table, str]:
-    """Put a column of lines `name: cell` in place of these; give its name.
+    """Put a column of lines `name: cell` in place of these, but for one to keep; give its name.
 
     Empty cells have no line; null where all are empty. Without `column` it is one that the table
     does not have.
@@ -70,7 +70,8 @@ def joined_inputs(
         "\n".join(f"{name}: {cell}" for name, cell in row.items() if cell is not None) or None
         for row in table.frame.select(inputs).iter_rows(named=True)
     ]
-    frame = table.frame.drop(inputs).with_columns(pl.Series(column, cells, dtype=pl.String))
+    frame = table.frame.drop(name for name in inputs if name != keep)
+    frame = frame.with_columns(pl.Series(column, cells, dtype=pl.String))
     return dataclasses.replace(table, frame=frame), column
 
 
