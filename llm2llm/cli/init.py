@@ -80,7 +80,7 @@ def init(
         bool | None, typer.Option("--header/--no-header", help="Whether a CSV names its columns.")
     ] = None,
     drop_bad_rows: Annotated[
-        bool, typer.Option(help="Leave out rows that are empty or contradict one another.")
+        bool, typer.Option(help="Leave out rows that are empty, broken or contradict one another.")
     ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
