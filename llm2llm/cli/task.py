@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from llm2llm.answers import extract
-from llm2llm.cli.deciding import decide_columns, decide_kind, join_targets
+from llm2llm.cli.brought import Asked, bring
+from llm2llm.cli.deciding import decide_kind
 from llm2llm.cli.tables import block, fact, heading
 from llm2llm.exceptions import DataError, ParamsError
 from llm2llm.files import write_text
@@ -22,9 +23,8 @@ from llm2llm.records.split import SplitRow
 from llm2llm.stage import PARAMS
 from llm2llm.starting.checking import row_problems
 from llm2llm.starting.choices import choose_student
-from llm2llm.starting.gathering import gather
 from llm2llm.starting.sourcing import source_notes
-from llm2llm.starting.table import FORMS, read_table
+from llm2llm.starting.table import FORMS
 from llm2llm.starting.task_file import task_text
 from llm2llm.subsampling import first_set
 from llm2llm.tasks.sections import Task
@@ -40,7 +40,10 @@ _SAMPLE = 5_000
 def new(
     file: Annotated[Path, typer.Argument(help="The task file to write.")],
     data: Annotated[Path, typer.Option(help=f"Labeled rows: {FORMS}.")],
-    input_: Annotated[str | None, typer.Option("--input", help="The input's column.")] = None,
+    input_: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="The input's column; several, each named so, are joined."),
+    ] = None,
     target: Annotated[
         list[str] | None,
         typer.Option(help="The target's column; of several, each named so, JSON objects are made."),
@@ -62,15 +65,28 @@ def new(
     """
     if file.exists():
         raise ParamsError(f"{file}: exists already, expected a new file; name another")
-    table, target_column, _ = join_targets(read_table(data, header=header), target or [])
-    columns = decide_columns(table, input_, target_column)
-    names = (columns.input, columns.target)
-    rows = gather(table, *names, None, max_rows=_SAMPLE, drop_bad_rows=True, random_seed=1).rows
+    brought = bring(
+        Asked(
+            data=data,
+            test=None,
+            inputs=input_ or (),
+            targets=target or (),
+            kind=kind,
+            group=None,
+            header=header,
+            max_rows=_SAMPLE,
+            drop_bad_rows=True,
+            random_seed=1,
+        )
+    )
+    names = (brought.columns.input, brought.columns.target)
+    rows = brought.train.rows
     guess = decide_kind(
         [row.input for row in rows],
         [row.target for row in rows],
-        kind,
-        table.lists.get(columns.target),
+        brought.kind,
+        brought.between,
+        [f"{data}:{row.line}" for row in rows],
     )
     chosen = choose_student(student, None, guess.kind)
     text = task_text(
@@ -78,7 +94,7 @@ def new(
         names,
         rows,
         name=file.stem,
-        description=f"From {columns.input} to {columns.target}.",
+        description=f"From {names[0]} to {names[1]}.",
         classifier=chosen.classifier,
         chat=chosen.chat,
     )
