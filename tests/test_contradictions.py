@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from vllm_inputs import vllm_params
 
 from llm2llm.cli.main import app
+from llm2llm.params.contradictions import symbolic_problems
+from llm2llm.tasks.sections import AnswerFormat
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = "llm2llm/tasks/gsm8k.yaml"
@@ -81,6 +83,14 @@ def symbolic_votes() -> None:
     write_params(Path(), teacher_batch={"backend": "symbolic", "solves": 3})
 
 
+def symbolic_about_text() -> None:
+    """Have the symbolic teacher write answers that are no worked arithmetic."""
+    values = yaml.safe_load(Path(TASK).read_text(encoding="utf-8"))
+    values["answer"] |= {"kind": "text", "pattern": None}
+    Path(TASK).write_text(yaml.safe_dump(values), encoding="utf-8")
+    write_params(Path(), teacher_batch={"backend": "symbolic"})
+
+
 def votes_without_a_question() -> None:
     """Ask for votes with no template to ask with."""
     write_task(solve=None)
@@ -144,6 +154,10 @@ CASES = {
         lambda: text_and_json("openai-batch"),
         "`teacher_batch.openai_batch.response_format`: found json_schema, expected none",
     ),
+    "symbolic kind": (
+        symbolic_about_text,
+        "`teacher_batch.backend`: found symbolic, and the task's `answer.kind` is text",
+    ),
     "symbolic text": (lambda: text_and_json("symbolic"), "`teacher_batch.backend`: found symbolic"),
 }
 
@@ -161,6 +175,16 @@ def test_validate_and_plan_tell(project: Path, name: str) -> None:
     assert done.returncode == 2
     assert done.stderr == f"error: {problem}\n"
     assert not (project / "data/plan.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern", "n"),
+    [("number", r"####[ \t]*([^\n]*)", 0), ("number", r"Answer: (\d+)", 1), ("number", None, 1)],
+)
+def test_the_symbolic_teacher_ends_with_its_number(kind: str, pattern: str | None, n: int) -> None:
+    """A task of numbers that are read elsewhere gets no example from it."""
+    answer = AnswerFormat.model_validate({"kind": kind, "pattern": pattern, "labels": None})
+    assert len(symbolic_problems(answer)) == n
 
 
 @pytest.mark.parametrize("name", CASES)

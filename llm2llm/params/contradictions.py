@@ -1,5 +1,7 @@
 """What sections demand of a teacher that cannot hold together, seen before any work."""
 
+import re
+
 from llm2llm.params.measuring import MeasuringParams
 from llm2llm.params.openai_chat import OpenAIChatParams
 from llm2llm.params.runtime import RuntimeParams
@@ -8,6 +10,9 @@ from llm2llm.params.teacher_batch import TeacherBatchParams
 from llm2llm.params.teacher_vllm import model_problem
 from llm2llm.tasks.sections import AnswerFormat, ResponseFormat, TeacherPrompt
 
+# How the symbolic teacher's solutions end.
+_WORKED = "\n#### 5"
+
 
 def teaching_problems(
     params: TeacherBatchParams, runtime: RuntimeParams, prompt: TeacherPrompt, answer: AnswerFormat
@@ -15,7 +20,8 @@ def teaching_problems(
     """List what the teacher would stop for, one line each, naming the key in params.yaml."""
     found = sending_problems(params, runtime, prompt.response)
     if params.backend == "symbolic":
-        return found  # that it solves nothing is told already
+        # That it solves nothing is told already.
+        return found + symbolic_problems(answer)
     return found + vote_problems(params.solves, prompt, answer)
 
 
@@ -53,6 +59,18 @@ def sending_problems(
             f" {'both' if len(limits) == 2 else 'it'} to null and use `runtime.max_requests`"
         )
     return found
+
+
+def symbolic_problems(answer: AnswerFormat) -> list[str]:
+    """Say that the task's answers are none that the symbolic teacher writes."""
+    if answer.kind == "number" and answer.pattern and re.search(answer.pattern, _WORKED):
+        return []
+    return [
+        f"`teacher_batch.backend`: found symbolic, and the task's `answer.kind` is {answer.kind}"
+        f" with `answer.pattern` {answer.pattern or 'null'}; the symbolic teacher only rewrites"
+        " worked arithmetic, with each calculation as <<expression=result>> and a last line `####"
+        " number`, and would decline every seed: expected openai, openai-batch or vllm"
+    ]
 
 
 def vote_problems(solves: int, prompt: TeacherPrompt, answer: AnswerFormat) -> list[str]:
