@@ -812,7 +812,7 @@ def test_server_going_down_is_no_result(tmp_path: Path) -> None:
         )
 
     with serving(script) as server:
-        with pytest.raises(TeacherError, match=r"key was refused.* of 12 requests are answered"):
+        with pytest.raises(TeacherError, match=r"none was sent.* of 12 requests are answered"):
             _ask_over_http(server.url, tmp_path, 12, 1)
         n_kept = Ledger(tmp_path).spent([]).n_requests
         assert n_kept == 6

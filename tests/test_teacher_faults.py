@@ -201,7 +201,7 @@ def test_unusable_answers_are_asked_for_again(fault: str, tmp_path: Path) -> Non
 
 
 STOPPING: dict[str, tuple[Callable[[], Reply], str]] = {
-    "401": (lambda: error(401, "bad key"), "key was refused"),
+    "401": (lambda: error(401, "bad key"), "wants a key and none was sent"),
     "402": (lambda: error(402, "pay"), "payment is due"),
     "403": (lambda: error(403, "no"), "access was refused"),
     "404": (lambda: error(404, "no model"), "no such address or model"),

@@ -356,7 +356,7 @@ def test_odd_retry_after_is_ignored(value: str | None, seconds: float | None) ->
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (error(401, "bad key"), "key was refused"),
+        (error(401, "bad key"), "none was sent, as `teacher_batch.openai.api_key_env` is null"),
         (error(402, "pay"), "payment is due"),
         (error(403, "no"), "access was refused"),
         (error(404, "no such model"), "no such address or model"),

@@ -78,10 +78,15 @@ def endpoint_problem(
             f"`{section}.base_url`: {endpoint.base_url} does not answer ({status}); start the"
             " teacher there, or correct the address"
         )
+    if status in (401, 403) and not endpoint.api_key_env:
+        return (
+            f"`{section}.api_key_env`: found null, and {endpoint.base_url} wants a key (status"
+            f" {status}); name the environment variable that holds it"
+        )
     if status in (401, 403):
         return (
             f"`{section}.api_key_env`: {endpoint.base_url} refuses the key (status {status});"
-            f" check {endpoint.api_key_env or 'which variable holds the key'}"
+            f" check {endpoint.api_key_env}"
         )
     return None
 

@@ -127,7 +127,7 @@ class OpenAITeacher:
             )
             succeeded = True
         except APIError as failure:
-            verdict = judge(failure, self._now(), hide)
+            verdict = judge(failure, self._now(), hide, self._connection.no_key)
             if isinstance(verdict, Refusal):
                 outcome = dataclasses.replace(verdict, n_attempts=n_attempts)
             elif isinstance(verdict, RetriableError):

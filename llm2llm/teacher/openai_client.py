@@ -73,6 +73,16 @@ class OpenAIConnection:
                 )
             return self._file_client
 
+    @property
+    def no_key(self) -> str | None:
+        """Say why no key is sent; null where one is."""
+        if self._params.api_key_env is not None:
+            return None
+        return (
+            f"the endpoint wants a key and none was sent, as `{self._section}.api_key_env` is null:"
+            " name the environment variable that holds it"
+        )
+
     def _make(
         self,
         exchange_s: float,

@@ -18,8 +18,9 @@ _NO_CREDIT = {
     "insufficient_quota",
 }
 _RETRIED_STATUS = {408, 409, 425, 429}
+_NO_ACCESS = 401
 _STOPPING_STATUS = {
-    401: "the key was refused",
+    _NO_ACCESS: "the key was refused",
     402: "payment is due",
     403: "access was refused",
     404: "no such address or model",
@@ -29,16 +30,25 @@ _LONGEST_MESSAGE = 500
 
 
 def judge(
-    failure: "APIError", now: float, hide: Callable[[str], str]
+    failure: "APIError", now: float, hide: Callable[[str], str], no_key: str | None = None
 ) -> RetriableError | Refusal | TeacherStoppedError:
     """Say whether a failed call is tried again, becomes a row, or ends the stage.
 
-    `hide` blots the key out of what the endpoint says, before that is shortened.
+    `hide` blots the key out of what the endpoint says, before that is shortened. `no_key` says why
+    none was sent, where that is so.
     """
     from openai import APIStatusError, APITimeoutError
 
     if isinstance(failure, APIStatusError):
-        return _judge_status(failure, now, hide)
+        verdict = _judge_status(failure, now, hide)
+        if (
+            no_key
+            and failure.status_code == _NO_ACCESS
+            and isinstance(verdict, TeacherStoppedError)
+        ):
+            told = str(verdict).replace(_STOPPING_STATUS[_NO_ACCESS], no_key, 1)
+            return TeacherStoppedError(told)
+        return verdict
     if isinstance(failure, APITimeoutError):
         return RetriableError("no answer in time")
     cause = failure.__cause__

@@ -216,7 +216,8 @@ class Provider:
                 status = failure.status_code if isinstance(failure, APIStatusError) else None
                 if may_be_gone and status == 404:
                     raise _NotThereError("404") from None
-                verdict = judge(failure, self._now(), self._connection.hide)
+                connection = self._connection
+                verdict = judge(failure, self._now(), connection.hide, connection.no_key)
                 if isinstance(verdict, RetriableError):
                     raise verdict from None
                 reason = verdict.reason if isinstance(verdict, Refusal) else str(verdict)
