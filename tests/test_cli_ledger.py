@@ -72,9 +72,18 @@ def refused(*files: object) -> str:
 
 def test_no_ledger_is_said_and_made_by_nobody(store: Path) -> None:
     """Without a ledger the counts are zero, the exit code is too, and no file appears."""
+    Path("params.yaml").touch()
     assert "no ledger yet" in call("status")
     found = loaded("status")
     assert (found["exists"], found["total"]["n"], found["charges"]["n"]) == (False, 0, 0)
+    assert not store.exists()
+
+
+def test_outside_of_a_project_no_ledger_is_looked_for(store: Path) -> None:
+    """Where there is neither a ledger nor params.yaml the folder is the wrong one."""
+    result = CliRunner().invoke(app, ["ledger", "status"])
+    assert isinstance(result.exception, ParamsError)
+    assert "so no project is here" in str(result.exception)
     assert not store.exists()
 
 

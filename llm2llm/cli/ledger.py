@@ -17,7 +17,8 @@ from llm2llm.ledger.exporting import export as export_rows
 from llm2llm.ledger.importing import Imported, bring
 from llm2llm.ledger.salvaging import salvage as salvage_ledger
 from llm2llm.ledger.summary import Summary, Total, summarize
-from llm2llm.stage import store
+from llm2llm.params.loading import read_yaml
+from llm2llm.stage import PARAMS, store
 
 ledger = typer.Typer(
     help="See, salvage, export or import the teacher's answers.", no_args_is_help=True
@@ -34,6 +35,8 @@ def status(json_: Json = False) -> None:
     Example: llm2llm ledger status
     """
     found = summarize(store())
+    if not found.exists and not PARAMS.exists():
+        read_yaml(PARAMS)  # says that there is no project here, or where it is
     if json_:
         print_json(found)
         return
