@@ -31,8 +31,10 @@ def left_of(runtime: RuntimeParams, ledger: Ledger) -> Left:
     n_prompt, n_completion = spent.n_prompt_tokens, spent.n_completion_tokens
     cost = None
     if runtime.max_cost is not None:
-        paid = prices_of(runtime).cost(n_prompt, n_completion) or 0.0
-        cost = max(0.0, runtime.max_cost - paid)
+        unpriced = prices_of(runtime).cost(
+            spent.n_unpriced_prompt_tokens, spent.n_unpriced_completion_tokens
+        )
+        cost = max(0.0, runtime.max_cost - spent.cost - (unpriced or 0.0))
     return Left(
         None if runtime.max_requests is None else max(0, runtime.max_requests - spent.n_requests),
         None
@@ -40,6 +42,12 @@ def left_of(runtime: RuntimeParams, ledger: Ledger) -> Left:
         else max(0, runtime.max_tokens - n_prompt - n_completion),
         cost,
     )
+
+
+def used_up(left: Left) -> list[str]:
+    """Name the limits that nothing is left of."""
+    limits = {"max_requests": left.n_requests, "max_tokens": left.n_tokens, "max_cost": left.cost}
+    return [f"runtime.{name}" for name, rest in limits.items() if rest is not None and rest <= 0]
 
 
 def beyond(expected: Amount, left: Left) -> list[str]:

@@ -170,7 +170,7 @@ def test_answers_in_the_ledger_say_how_long_answers_are(tmp_path: Path) -> None:
 
 def test_the_budget_that_is_left_stands_beside_it(tmp_path: Path) -> None:
     """Limits less what this project has paid; imported answers and free ones are not paid."""
-    limits = {"max_requests": 10, "max_tokens": 1000, "max_cost": 1.0, **PRICES}
+    limits = {"max_requests": 10, "max_tokens": 1000, "max_cost": 9.0, **PRICES}
     before_teacher(tmp_path, runtime=limits)
     ledger = Ledger(tmp_path / ".llm2llm")
     ledger.put_all([row(1), row(2), row(3, backend="symbolic"), row(4)])
@@ -178,14 +178,28 @@ def test_the_budget_that_is_left_stands_beside_it(tmp_path: Path) -> None:
         insert_imported(connection, [row(4).request_id], "2026-11-23T00:00:00.000+00:00")
     ledger.close()
     found = quoted()
-    spent = (20 * 2.0 + 10 * 10.0) / 1e6
+    # What was paid, whatever it would cost now.
+    spent = 2 * 2.0
     assert found["left"] == {
         "n_requests": 8,
         "n_tokens": 970,
-        "cost": pytest.approx(1.0 - spent),
+        "cost": pytest.approx(9.0 - spent),
     }
     assert found["beyond_budget"] == ["runtime.max_tokens"]
     assert "more is expected than `runtime.max_tokens` leaves" in call()
+
+
+def test_validate_notes_a_limit_that_is_used_up(tmp_path: Path) -> None:
+    """What the stage would stop at is no problem of params, but told before."""
+    before_teacher(tmp_path, runtime={"max_requests": 2, "max_cost": 9.0, **PRICES})
+    for n_rows, n_notes in ((1, 0), (2, 1)):
+        ledger = Ledger(tmp_path / ".llm2llm")
+        ledger.put_all([row(number) for number in range(1, n_rows + 1)])
+        ledger.close()
+        notes = json.loads(CliRunner().invoke(app, ["validate", "--no-reach", "--json"]).stdout)
+        told = [note for note in notes["notes"] if "`runtime.max_requests`" in note]
+        assert len(told) == n_notes
+    assert told[0].startswith("nothing is left of")
 
 
 def test_a_free_teacher_costs_nothing(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from llm2llm.teacher.budget import Budget, Prices
 from llm2llm.teacher.entries import Recorder
 from llm2llm.teacher.protocol import (
     Answer,
+    LostCall,
     Refusal,
     TeacherOutageError,
     TeacherRequest,
@@ -604,6 +605,32 @@ def test_requests_in_flight_count_at_their_most(limits: dict[str, Any], comes: b
             held.outcome = Answer("x", "stop", None, 10, 5, "{}")
     thread.join(30)
     assert outcomes == ["stopped" if comes else "sent"]
+
+
+def test_a_call_that_was_billed_in_vain_takes_a_request(tmp_path: Path) -> None:
+    """`max_requests` bounds what is sent: nothing is tried again once it is reached."""
+
+    class Losing(FunctionTeacher):
+        def ask(self, request: TeacherRequest, on_lost: Any = None) -> Answer | Refusal:
+            for _ in range(9):
+                self.asked.append(request)
+                on_lost(LostCall("no choices", 10, 0))
+            raise TeacherOutageError("no answer in 9 tries")
+
+    teacher = Losing()
+    for n_allowed, n_sent in ((2, 2), (2, 2), (3, 3)):
+        limits = budget(max_requests=n_allowed, spent=Ledger(tmp_path).spent([]))
+        with pytest.raises(TeacherError, match=rf"{n_allowed}; raise it\. 0 of 1"):
+            ask([seed_error(1)], lambda limits=limits: sender(teacher, tmp_path, budget=limits))
+        assert len(teacher.asked) == Ledger(tmp_path).spent([]).n_requests == n_sent
+
+
+def test_answers_without_a_price_are_told_of_at_the_limit(tmp_path: Path) -> None:
+    """What was bought before prices were set counts at today's, and the message says so."""
+    spent = Spent(2, 10, 5, 0, 1.0, 10, 5)
+    with pytest.raises(TeacherError, match=r"16\.0000 spent in all \(15\.0000 of it for answers"):
+        limits = budget(max_cost=20.0, spent=spent)
+        ask([seed_error(1)], lambda: sender(FunctionTeacher(), tmp_path, budget=limits))
 
 
 def test_cost_is_in_the_ledger(tmp_path: Path) -> None:

@@ -276,13 +276,13 @@ def test_a_share_of_failures_can_be_accepted_on_purpose(tmp_path: Path) -> None:
 
 
 def test_billed_calls_without_an_answer_are_charged(tmp_path: Path) -> None:
-    """A billed body that is no completion counts once in what was spent, resumed or not."""
+    """A billed body that is no completion is a request more that was sent, resumed or not."""
     billed = Reply(body=b'{"usage": {"prompt_tokens": 50, "completion_tokens": 7}}')
     with serving(meeting(lambda: billed, 2)) as server:
         run(server.url, tmp_path)
         first = Ledger(tmp_path).spent([])
         run(server.url, tmp_path)
-    assert first.n_requests == N_SEEDS
+    assert first.n_requests == N_SEEDS + 2
     assert first.n_prompt_tokens == 100 * N_SEEDS + 2 * 50
     assert first.n_completion_tokens == 20 * N_SEEDS + 2 * 7
     assert Ledger(tmp_path).spent([]) == first

@@ -26,6 +26,7 @@ from llm2llm.exceptions import ParamsError
 from llm2llm.ids import canonical_json
 from llm2llm.ledger.database import Entry, Ledger
 from llm2llm.ledger.identity import request_id
+from llm2llm.ledger.summary import summarize
 from llm2llm.tasks.sections import ResponseFormat
 from llm2llm.teacher.backends import make_sender
 from llm2llm.teacher.entries import describe
@@ -52,7 +53,8 @@ def complete(world: World, run: Any, n: int) -> None:
     """Check that requests = answered + failed, in the run and in the ledger."""
     assert run.failure is None, run.failure
     assert sorted(run.entries) == list(range(n))
-    assert world.spent().n_requests == n
+    charges = summarize(world.store).charges
+    assert charges is not None and world.spent().n_requests == n + charges.n
 
 
 # ------------------------------------------------------------------------------- the usual course

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from llm2llm.budget_left import left_of, used_up
 from llm2llm.cli.doctor import examine
 from llm2llm.cli.memory import memory_lines, memory_problems
 from llm2llm.cli.pool import POOL
 from llm2llm.cli.reaching import endpoint_problem, hub_problem
 from llm2llm.cli.stage_python import stage_python_note
+from llm2llm.cli.teaching import ledger_of
 from llm2llm.exceptions import DataError, Llm2llmError, ParamsError
 from llm2llm.leakage.exact import find_leaked
 from llm2llm.params.base_model import BaseModelParams
@@ -21,12 +23,13 @@ from llm2llm.params.dedupe_against_test import DedupeParams
 from llm2llm.params.loading import load_section, load_value
 from llm2llm.params.measuring import MeasuringParams
 from llm2llm.params.openai_chat import OpenAIChatParams, missing_key
+from llm2llm.params.runtime import RuntimeParams
 from llm2llm.params.subsample import SubsampleParams
 from llm2llm.params.teacher_batch import TeacherBatchParams
 from llm2llm.params.train_iter import TrainIterParams
 from llm2llm.params.whole import problems
 from llm2llm.raw import read_raw
-from llm2llm.stage import PARAMS
+from llm2llm.stage import PARAMS, store
 from llm2llm.starting.sourcing import source_notes
 from llm2llm.student.engine import choose_engine
 from llm2llm.subsampling import subsample
@@ -60,7 +63,7 @@ def validate(
             continue  # a section that this look needs does not hold, and is told of already
         except ModuleNotFoundError:
             continue  # what is not installed is told of already
-    notes = [*source_notes(Path()), *filter(None, [stage_python_note()])]
+    notes = [*source_notes(Path()), *filter(None, [stage_python_note()]), *budget_notes()]
     if json_:
         print(json.dumps({"problems": found, "notes": notes}, indent=2))
     else:
@@ -147,6 +150,24 @@ def reach_problems() -> Iterator[str]:
             asked.add(place)
             found.append(endpoint_problem(section, endpoint, os.environ.get))
     yield from (f"{PARAMS}: {problem}" for problem in found if problem is not None)
+
+
+def budget_notes() -> Iterator[str]:
+    """Yield the limits of which earlier runs left nothing; null is no limit."""
+    try:
+        runtime = load_section(PARAMS, "runtime", RuntimeParams)
+        paid = any(_endpoints())
+    except ParamsError:
+        return  # a section that does not hold is told of already
+    if not paid:
+        return
+    with ledger_of(store(), make=False) as ledger:
+        left = left_of(runtime, ledger)
+    for name in used_up(left):
+        yield (
+            f"nothing is left of `{name}`: a stage that has to pay stops there; raise it, unless"
+            " the ledger has every answer that is still needed"
+        )
 
 
 def unwritable(root: Path) -> Iterator[str]:

@@ -60,7 +60,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Paid requests so far, billed calls without an answer included in the tokens.
+    """Paid requests so far, each billed call without an answer counted as one more.
 
     `n_unknown` were answered without a count of tokens. `cost` is what is known of the money; the
     unpriced tokens are those of rows whose cost is null.
@@ -323,10 +323,11 @@ class Ledger:
             n_requests, n_unknown = self._reader.execute(count + ours, list(free)).fetchone()
             answered = self._reader.execute(_SUMS + ours, list(free)).fetchone()
             lost = self._reader.execute(f"{_SUMS} FROM charges").fetchone()
+            (n_lost,) = self._reader.execute("SELECT COUNT(*) FROM charges").fetchone()
         sums = [one + other for one, other in zip(answered, lost, strict=True)]
         n_prompt, n_completion, cost, n_unpriced_prompt, n_unpriced_completion = sums
         return Spent(
-            n_requests=n_requests,
+            n_requests=n_requests + n_lost,
             n_prompt_tokens=n_prompt,
             n_completion_tokens=n_completion,
             n_unknown=n_unknown,

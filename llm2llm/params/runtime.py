@@ -15,7 +15,8 @@ class RuntimeParams(Section):
 
     `teacher_max_attempts` counts the HTTP tries of one request, and its submissions in batches.
     `max_requests`, `max_tokens` and `max_cost` cover all paid requests that the ledger holds,
-    those of earlier runs too. Prices and `max_cost` are in the same currency, whichever.
+    those of earlier runs too, and each call that was billed and brought no answer. Prices and
+    `max_cost` are in the same currency, whichever.
     `pay_again` asks the teacher even though dvc.lock lists the answers as bought, and submits
     again what a batch cannot be made to give. `stop_when_all_fail` stops a stage whose first
     answers of the teacher all bring no example.

@@ -69,6 +69,7 @@ class Budget:
         # What was paid stays what it was; rows whose price was unknown count at today's.
         unpriced = prices.cost(spent.n_unpriced_prompt_tokens, spent.n_unpriced_completion_tokens)
         self._cost = spent.cost + (unpriced or 0.0)
+        self._unpriced = unpriced or 0.0
         self._n_unknown = spent.n_unknown
         self._n_in_flight = 0
         self._reserved = Most()
@@ -119,6 +120,7 @@ class Budget:
                 self._reserved.n_tokens - held.most.n_tokens, self._reserved.cost - held.most.cost
             )
             for call in held.lost:
+                self._n_requests += 1
                 self._spend(call.n_prompt_tokens, call.n_completion_tokens)
             if held.outcome is not None:
                 self._n_requests += 1
@@ -132,8 +134,9 @@ class Budget:
         Raises TeacherStoppedError where the limits do not admit another one like it.
         """
         with self._changed:
+            self._n_requests += 1
             self._spend(call.n_prompt_tokens, call.n_completion_tokens)
-            # What is held is held for the next try, which counts as the same request.
+            # What is held is held for the next try.
             if problem := self._problem(Most(), n_more=0):
                 raise TeacherStoppedError(problem)
 
@@ -188,8 +191,14 @@ class Budget:
         if self._max_cost is None:
             return None
         if self._cost + self._reserved.cost + most.cost > self._max_cost:
+            said = ""
+            if self._unpriced:
+                said = (
+                    f" ({self._unpriced:.4f} of it for answers bought before prices were set, at"
+                    " the prices now set)"
+                )
             return (
-                f"budget reached: {self._cost:.4f} spent in all and the next request may cost"
+                f"budget reached: {self._cost:.4f} spent in all{said} and the next request may cost"
                 f" {most.cost:.4f}, `runtime.max_cost` is {self._max_cost}; raise it"
             )
         return None
