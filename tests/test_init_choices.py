@@ -10,6 +10,11 @@ import pytest
 from test_cli_init import folder as _in_an_empty_folder  # noqa: F401 - a fixture of every test
 from test_cli_init import init, rows_of, run, task_of
 
+from llm2llm.exceptions import DataError
+from llm2llm.rows import stream_rows
+from llm2llm.starting.asked import joined_as_asked
+from llm2llm.tasks.sections import Fields
+
 Rows = list[dict[str, Any]]
 
 
@@ -44,24 +49,24 @@ MARKED = {
 }
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        columns("A B C D", lambda k: "ABCD"[k % 4]),
-        columns("a b c d", lambda k: f"({'abcd'[k % 4]})"),
-        columns("option_a option_b option_c option_d", lambda k: k % 4),
-        columns("opa opb opc opd", lambda k: 1 + k % 4),
-        columns("choice1 choice2 choice3 choice4", lambda k: f"{'abcd'[k % 4]} of {k}"),
-        questions(**LISTS, answer=lambda k: k % 4),
-        questions(choices=lambda k: ["a, |", f"b; {k}", "c", "d"], answer=lambda k: k % 4),
-        questions(choices=lambda k: f"['a, x', 'b {k}', \"c's\", 'd']", answer=lambda k: k % 4),
-        questions(**MARKED, answerKey=lambda k: str(1 + k % 4)),
-        questions(
-            options=lambda k: dict(zip("ABCD", ["w", f"x{k}", "y", "z"], strict=True)),
-            answer=lambda k: "ABCD"[k % 4],
-        ),
-    ],
-)
+FORMS = [
+    columns("A B C D", lambda k: "ABCD"[k % 4]),
+    columns("a b c d", lambda k: f"({'abcd'[k % 4]})"),
+    columns("option_a option_b option_c option_d", lambda k: k % 4),
+    columns("opa opb opc opd", lambda k: 1 + k % 4),
+    columns("choice1 choice2 choice3 choice4", lambda k: f"{'abcd'[k % 4]} of {k}"),
+    questions(**LISTS, answer=lambda k: k % 4),
+    questions(choices=lambda k: ["a, |", f"b; {k}", "c", "d"], answer=lambda k: k % 4),
+    questions(choices=lambda k: f"['a, x', 'b {k}', \"c's\", 'd']", answer=lambda k: k % 4),
+    questions(**MARKED, answerKey=lambda k: str(1 + k % 4)),
+    questions(
+        options=lambda k: dict(zip("ABCD", ["w", f"x{k}", "y", "z"], strict=True)),
+        answer=lambda k: "ABCD"[k % 4],
+    ),
+]
+
+
+@pytest.mark.parametrize("rows", FORMS)
 def test_options_are_joined_into_the_input(rows: Rows) -> None:
     """Whatever form they and the answers have: lines under the question, and a letter."""
     write("t.jsonl", rows)
@@ -133,3 +138,60 @@ def test_letters_without_options_are_asked_about() -> None:
     told = init("--kind", "choice", exits=2)
     assert "no input lists options, such as 'what is number 0' with the target 'A'" in told
     assert "a label (as told): A, B, C, D" in init("--kind", "label")
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("rows", FORMS)
+def test_a_student_is_asked_what_it_was_trained_on(rows: Rows, form: str) -> None:
+    """The same file given to `predict` has its options joined as `init` joined them."""
+    if form == "csv":
+        rows = [
+            {k: json.dumps(v) if isinstance(v, list | dict) else v for k, v in row.items()}
+            for row in rows
+        ]
+    file = Path(f"t.{form}")
+    pl.DataFrame(rows).write_parquet(file) if form == "parquet" else write(str(file), rows)
+    run("init", "p", "--data", file)
+    fields = Fields.model_validate(task_of(Path("p"))["fields"], context={"folder": Path()})
+    asked = dict(joined_as_asked(stream_rows(file), file=file, fields=fields, on_bad=pytest.fail))
+    every = [row for name in ("train", "dev", "test") for row in rows_of(Path("p"), name)]
+    assert len(every) == len(asked) == len(rows)
+    assert {row["source_line"]: row["question"] for row in every} == {
+        line: values["question"] for line, values in asked.items()
+    }
+    again = [(line, {"question": values["question"]}) for line, values in asked.items()]
+    made = joined_as_asked(again, file=file, fields=fields, on_bad=pytest.fail)
+    assert dict(made) == dict(again), "what is joined already stays"
+
+
+def test_inputs_in_columns_are_asked_as_they_were_joined() -> None:
+    """Of several inputs too; a row that has none of them is left to be told of."""
+    rows = [
+        {"title": f" t{k}", "body": f"b {k} " if k % 5 else None, "label": "xy"[k % 2]}
+        for k in range(60)
+    ]
+    write("t.csv", rows)
+    run("init", "p", "--data", "t.csv", "--input", "title", "--input", "body")
+    fields = Fields.model_validate(task_of(Path("p"))["fields"], context={"folder": Path()})
+    file = Path("t.csv")
+    asked = dict(joined_as_asked(stream_rows(file), file=file, fields=fields, on_bad=pytest.fail))
+    every = [row for name in ("train", "dev", "test") for row in rows_of(Path("p"), name)]
+    assert {row["source_line"]: row["input"] for row in every} == {
+        line: values["input"] for line, values in asked.items()
+    }
+    other = [(2, {"text": "x"})]
+    made = joined_as_asked(other, file=file, fields=fields, on_bad=pytest.fail)
+    assert list(made) == other
+
+
+def test_a_row_without_options_is_not_asked() -> None:
+    """Where the task has them in columns, it is bad as one without an input is."""
+    fields = Fields(input="q", target="a", options=["A", "B"])
+    rows = [(2, {"q": "one?", "A": "x", "B": "y"}), (3, {"q": "two?", "A": "x"})]
+    told: list[DataError] = []
+    made = joined_as_asked(rows, file=Path("t.csv"), fields=fields, on_bad=told.append)
+    assert [values["q"] for _, values in made] == ["one?\nA. x\nB. y"]
+    assert [str(failure) for failure in told] == [
+        "t.csv:3: found 1 options in A, B, which the student's input lists, expected at least two;"
+        " fill them in, or write them into the input as `A. ...`"
+    ]

@@ -21,10 +21,10 @@ from llm2llm.params.loading import load_value
 from llm2llm.rows import stream_rows
 from llm2llm.scoring import Breakdown, most_confused
 from llm2llm.stage import PARAMS, say
+from llm2llm.starting.asked import joined_as_asked
 from llm2llm.starting.table import EXCEL, read_table
 from llm2llm.student.handover import HowToAsk, check_whole, read_how_to_ask
 from llm2llm.student.prediction import open_engine
-from llm2llm.tasks.sections import Fields
 
 _UNPARSABLE = "(unparsable)"
 # A wider table no terminal shows.
@@ -67,11 +67,13 @@ def predict(
     Example: llm2llm predict questions.csv --student my-student --json
     """
     folder, base_folder, how, answering = _student(student, iteration)
-    fields = Fields(input=input_ or how.fields.input, target=target or how.fields.target)
+    named = {"input": input_ or how.fields.input, "target": target or how.fields.target}
+    fields = how.fields.model_copy(update=named)
     # cuBLAS gives the same bits again only with a fixed workspace.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     bad = _BadRows(drop_bad_rows)
-    rows = rows_with_input(_rows(file), file=file, fields=fields, on_bad=bad.take)
+    joined = joined_as_asked(_rows(file), file=file, fields=fields, on_bad=bad.take)
+    rows = rows_with_input(joined, file=file, fields=fields, on_bad=bad.take)
     first = next(rows, None)  # a file that cannot be read loads no model
     if first is None:
         lacking = f", and {bad.n} without an input" if bad.n else ""

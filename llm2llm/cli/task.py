@@ -97,6 +97,7 @@ def new(
         description=f"From {names[0]} to {names[1]}.",
         classifier=chosen.classifier,
         chat=chosen.chat,
+        made_of=brought.made_of,
     )
     write_text(file, text)
     if json_:

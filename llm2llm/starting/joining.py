@@ -66,13 +66,15 @@ def joined_inputs(
         if name in inputs[:place]:
             raise ParamsError(f"--input: found {name!r} twice; name each column once")
     column = column or _new(table, "input")
-    cells = [
-        "\n".join(f"{name}: {cell}" for name, cell in row.items() if cell is not None) or None
-        for row in table.frame.select(inputs).iter_rows(named=True)
-    ]
+    cells = [as_lines(row) for row in table.frame.select(inputs).iter_rows(named=True)]
     frame = table.frame.drop(name for name in inputs if name != keep)
     frame = frame.with_columns(pl.Series(column, cells, dtype=pl.String))
     return dataclasses.replace(table, frame=frame), column
+
+
+def as_lines(row: Mapping[str, str | None]) -> str | None:
+    """Write cells as lines `name: cell`, but for empty ones; null where all are."""
+    return "\n".join(f"{name}: {cell}" for name, cell in row.items() if cell is not None) or None
 
 
 def _new(table: Table, column: str) -> str:

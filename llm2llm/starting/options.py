@@ -4,14 +4,14 @@ import ast
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from llm2llm.exceptions import DataError, ParamsError
-from llm2llm.json_cells import NUMBER
+from llm2llm.json_cells import NUMBER, cell_text
 from llm2llm.starting.gathering import LeftOut
 from llm2llm.starting.table import OPTION_LISTS, Table
 
@@ -98,6 +98,23 @@ def join_options(
     return Joined([table for table, _ in done], [out for _, out in done])
 
 
+def listed(text: str, row: Options) -> str:
+    """Put options under a question."""
+    lines = [f"{letter}. {option}" for letter, (_, option) in zip(_LETTERS, row, strict=False)]
+    return "\n".join([text, *lines])
+
+
+def options_of(values: Mapping[str, Any], names: Sequence[str]) -> Options:
+    """Read the options of one row, whose cells are of any type; empty where it has none."""
+    if len(names) > 1:
+        return _without_empty_end(
+            (name.strip()[-1].upper(), (cell_text(values.get(name)) or "").strip())
+            for name in names
+        )
+    cell = values.get(names[0])
+    return _of_cell(json.dumps(cell) if isinstance(cell, list | dict) else cell_text(cell))
+
+
 def _joined(
     table: Table,
     names: Sequence[str],
@@ -124,8 +141,7 @@ def _joined(
         if reason:
             out.append(LeftOut(line, text, answer, reason, None))
         keep.append(reason is None)
-        lines = [f"{letter}. {text}" for letter, (_, text) in zip(_LETTERS, row, strict=False)]
-        texts.append(None if text is None else "\n".join([text, *lines]))
+        texts.append(None if text is None else listed(text, row))
         letters.append(letter)
     frame = table.frame.with_columns(
         pl.Series(columns[0], texts, dtype=pl.String),

@@ -95,6 +95,7 @@ def project_files(start: Start, version: str) -> dict[str, str]:
             description=f"From {start.columns[0]} to {start.columns[1]}.",
             classifier=start.student.classifier,
             chat=start.student.chat,
+            made_of=start.made_of,
         ),
         "params.yaml": params_text(start),
     }

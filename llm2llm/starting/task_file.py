@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -29,10 +29,12 @@ def task_text(
     description: str,
     classifier: bool,
     chat: bool,
+    made_of: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """Write the YAML of a task; `rows` are train rows, as two of them become the worked exchange.
 
     A classifier reads the input alone; `chat` puts the prompt into the model's own chat template.
+    `made_of` names columns of the source that were joined, as `inputs` and as `options`.
     """
     arithmetic = is_arithmetic(guess, rows)
     words = wording(guess, *columns, arithmetic=arithmetic)
@@ -50,7 +52,7 @@ description: {_scalar(description)}
 citation: {_scalar("none given")}
 fields:  # the columns of the raw rows
   input: {_scalar(columns[0])}
-  target: {_scalar(columns[1])}
+  target: {_scalar(columns[1])}{_made_of_yaml(made_of or {})}
 student:
   prompt: {_scalar(prompt)}  # the target follows it
   chat: {_bool(chat)}  # true: the prompt is the user's turn of the model's own chat template
@@ -82,6 +84,15 @@ leakage:
   masked: {_bool(guess.pattern is not None)}  # true: compare with numbers and names masked too
   templated: false  # true: seeds and test come from the same templates
 """
+
+
+def _made_of_yaml(made_of: Mapping[str, Sequence[str]]) -> str:
+    told = {"joined": "inputs", "options": "options"}
+    return "".join(
+        f"\n  {key}: {_scalar(list(made_of[name]))}  # columns that `llm2llm predict` joins too"
+        for key, name in told.items()
+        if name in made_of
+    )
 
 
 def is_arithmetic(guess: Guess, rows: Sequence[RawRow]) -> bool:

@@ -16,10 +16,16 @@ from llm2llm.params.section import Section
 
 
 class Fields(Section):
-    """Names of the raw rows' fields that hold the input and the target."""
+    """Names of the raw rows' fields that hold the input and the target.
+
+    `joined` and `options` name columns of a person's file that `llm2llm init` put into the input:
+    as lines `name: cell`, and as lines `A. ...` under it.
+    """
 
     input: str
     target: str
+    joined: list[str] | None = None
+    options: list[str] | None = None
 
 
 class StudentFormat(Section):
