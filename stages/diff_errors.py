@@ -31,6 +31,7 @@ def main(iteration: int) -> None:
     say(
         f"diff-errors {iteration}: {len(errors)} of {len(states)} seeds answered wrong,"
         f" {len(errors) - capped} to ask about, {capped} at their cap"
+        + ("" if errors else "; so nothing is asked of the teacher")
         + (f"; {len(suspected)} never right yet, their labels may be wrong" if suspected else "")
     )
 

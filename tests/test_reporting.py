@@ -524,6 +524,18 @@ def test_summary_is_a_short_table(tmp_path: Path) -> None:
     assert "+25.0 points (95 % interval -32.0 to +65.5, 4 test items)" in lines[-1]
 
 
+def test_summary_tells_of_a_run_without_errors(tmp_path: Path) -> None:
+    """Where the first student got every seed right, it says why nothing was gained."""
+    _, measured, _ = read(tmp_path)
+    n = measured.points[0].seed.n
+    right = dataclasses.replace(measured.points[0].seed, n_right=n, n_unparsable=0)
+    idle = [dataclasses.replace(point, seed=right, n_examples=n) for point in measured.points]
+    assert "nothing was asked of the teacher; fewer epochs" in "\n".join(
+        summary(dataclasses.replace(measured, points=idle))
+    )
+    assert "fewer epochs" not in "\n".join(summary(measured))
+
+
 def test_changed_control_predictions_are_refused(tmp_path: Path) -> None:
     """A control that answered fewer items than the student cannot be compared."""
     make_run(tmp_path)

@@ -14,6 +14,13 @@ def summary(measured: Measured) -> list[str]:
             f"{point.iteration:>9}  {point.n_examples:>8}  {100 * point.seed.share:>6.1f}"
             f"  {100 * point.test.share:>6.1f}  {kept:>5}  {rejected:>8}"
         )
+    first, last = measured.points[0], measured.points[-1]
+    all_right = first.seed.n_right == first.seed.n
+    if first is not last and all_right and last.n_examples == first.n_examples:
+        lines.append(
+            "every seed was answered right, so nothing was asked of the teacher; fewer epochs, or"
+            " more seeds, leave errors to learn from"
+        )
     if measured.control is None or measured.over_control is None:
         return [*lines, "no control was trained: the curve alone does not show what the data did"]
     found = measured.over_control
