@@ -14,9 +14,11 @@ from finished_run import Made, make_run
 from typer.testing import CliRunner
 
 from llm2llm.cli.main import app
+from llm2llm.exceptions import TeacherError
 from llm2llm.lineage.locked import Locked
 from llm2llm.lineage.progress import FREE, status
 from llm2llm.lineage.running import running
+from llm2llm.stage import run_iteration
 from llm2llm.teacher.backends import FREE as FREE_BACKENDS
 
 STAGE = "predict@0"
@@ -266,3 +268,28 @@ def test_one_command_imports_no_other() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_why_the_next_stage_stopped_is_shown(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage's last failure stands in status until it, or another attempt at it, ends well."""
+    (made.root / ".llm2llm").mkdir(exist_ok=True)
+    answers = made.root / "data/iterations/1/responses.parquet"
+    kept = answers.read_bytes()
+    answers.unlink()
+    for stage, message in (("teacher_batch", "budget reached"), ("predict", "no model")):
+
+        def fail(_iteration: int, message: str = message) -> None:
+            raise TeacherError(message)
+
+        monkeypatch.setattr(sys, "argv", [f"stages/{stage}.py", "1"])
+        with pytest.raises(SystemExit):
+            run_iteration(fail)
+        shown = CliRunner().invoke(app, ["status"]).stdout
+        assert ("last stop: teacher-batch@1: budget reached" in shown) == (stage != "predict")
+        run_iteration(lambda _iteration: None)
+        assert "last stop" not in CliRunner().invoke(app, ["status"]).stdout
+    answers.write_bytes(kept)
+    monkeypatch.setattr(sys, "argv", ["stages/teacher_batch.py", "1"])
+    with pytest.raises(SystemExit):
+        run_iteration(fail)
+    assert "last stop" not in CliRunner().invoke(app, ["status"]).stdout

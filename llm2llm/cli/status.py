@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from llm2llm.cli.tables import fact, heading, percent, print_json, table
+from llm2llm.cli.tables import fact, heading, percent, print_json, printable, table
 from llm2llm.lineage.progress import DONE, IterationStatus, Status, Step
 from llm2llm.lineage.progress import status as status_of
 from llm2llm.lineage.running import Running
-from llm2llm.stage import store
+from llm2llm.stage import last_stop, store
 
 _EVERY_S = 2.0
 _CLEAR = "\x1b[2J\x1b[H"
@@ -29,7 +29,7 @@ def status(
 
     Example: llm2llm status
     """
-    found = status_of(Path(), store())
+    found = status_of(Path(), store(), last_stop())
     if json_:
         print_json(found)
         return
@@ -38,7 +38,7 @@ def status(
     _show(found)
     while watch and not found.finished:
         time.sleep(_EVERY_S)
-        found = status_of(Path(), store())
+        found = status_of(Path(), store(), last_stop())
         print(_CLEAR, end="")
         _show(found)
 
@@ -62,6 +62,8 @@ def _show(found: Status) -> None:
         print("dvc.lock records nothing, so that files alone tell what is done")
     for each in found.running:
         print(f"at work now: {_at_work(each)}")
+    if found.last_stop is not None:
+        print(f"last stop: {printable(found.last_stop)}")
     print(f"next: {found.next_command}")
 
 

@@ -70,7 +70,8 @@ class Status:
     """A run at this moment; `running` is at work now.
 
     With `compared` false nothing was ever recorded in dvc.lock, and files alone tell. Tokens and
-    cost are the teacher's, without those of the `n_judges` that params name.
+    cost are the teacher's, without those of the `n_judges` that params name. `last_stop` is why
+    the stage that is to come next stopped, null where it did not.
     """
 
     n_iterations: int
@@ -85,10 +86,14 @@ class Status:
     n_judges: int
     running: list[Running]
     next_command: str
+    last_stop: str | None = None
 
 
-def status(root: Path, store: Path) -> Status:
-    """Look at the run in `root`, and at the locks of work in `store`."""
+def status(root: Path, store: Path, stopped: tuple[str, str] | None = None) -> Status:
+    """Look at the run in `root`, and at the locks of work in `store`.
+
+    `stopped` is a stage that stopped, by its name in `dvc repro`, and its message.
+    """
     run = open_run(root)
     data = root / "data"
     locked = Locked(root)
@@ -132,7 +137,22 @@ def status(root: Path, store: Path) -> Status:
         n_judges=_n_judges(params),
         running=running(root, store),
         next_command=_next_command(root, finished),
+        last_stop=_last_stop(stopped, before + after, iterations),
     )
+
+
+def _last_stop(
+    stopped: tuple[str, str] | None, others: list[Step], iterations: list[IterationStatus]
+) -> str | None:
+    """Word why a stage stopped, unless its outputs are there by now."""
+    if stopped is None:
+        return None
+    stage, message = stopped
+    states = {step.stage: step.state for step in others}
+    states |= {f"{s.stage}@{each.iteration}": s.state for each in iterations for s in each.steps}
+    # `report` and `export` are called with the number of the last set, and one stage each.
+    state = states.get(stage) or states.get(stage.partition("@")[0])
+    return None if state in (None, DONE) else f"{stage}: {message}"
 
 
 def _n_judges(params: Mapping[str, Any]) -> int:
