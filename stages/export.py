@@ -50,7 +50,8 @@ def main(n: int) -> None:
     say(
         f"export: {tally.rows['examples']} examples in data/export/ and data/export.tar.gz;"
         f" {held_back} rows without their text"
-        + " (their column `withheld` says why)" * bool(held_back)
+        + " (their column `withheld` says why)"
+        * bool(held_back)
     )
 
 
