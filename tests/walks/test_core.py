@@ -97,7 +97,7 @@ def test_leaks_are_found(core: Shell, tmp_path: Path) -> None:
 
 def test_init_makes_a_project_and_says_what_is_missing(core: Shell, tmp_path: Path) -> None:
     """`init` works; its next step, and what needs an extra, name the exact line to install."""
-    rows = "".join(f"ticket {k} of {k % 3},{'ABC'[k % 3]}\n" for k in range(60))
+    rows = "".join(f"ticket {k} of {k % 3},{'XYZ'[k % 3]}\n" for k in range(60))
     (tmp_path / "t.csv").write_text("text,label\n" + rows)
     told = succeed(core, f"llm2llm init '{tmp_path}/p' --data '{tmp_path}/t.csv'")
     assert "pip install 'llm2llm[pipeline,training]'" in told
