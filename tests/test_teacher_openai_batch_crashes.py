@@ -110,7 +110,7 @@ def crash_then_go_on(at: int | None, store: Path, monkeypatch: pytest.MonkeyPatc
         # One request went twice, because its first line was useless; no other ever did.
         assert sorted(server.submitted.values()) == [1] * (N_REQUESTS - 1) + [2]
         spent = world.spent()
-        assert spent.n_requests == N_REQUESTS
+        assert spent.n_requests == N_REQUESTS + 1
         assert spent.n_prompt_tokens == 100 * N_REQUESTS + 7
         assert not Batches(Ledger(store)).owed()
         assert not list((store / "batches").iterdir())
