@@ -11,6 +11,8 @@ _LONGEST_REASON = 120
 _LONGEST_EXCERPT = 100
 # Of a teacher that fails every second time, so many in a row fail once in a million runs.
 _ENOUGH = 20
+# A teacher that brought examples before may still fail at the seeds that are left.
+_ENOUGH_OF_PROVEN = 100
 # All of a smaller round say enough where the set has no example of a teacher yet.
 _ENOUGH_OF_ALL = 10
 # What differs from answer to answer with the same fault.
@@ -39,7 +41,7 @@ class Fruitless:
         if entry is None:
             return
         self._first.setdefault(kind, entry)
-        self._check(_ENOUGH)
+        self._check(_ENOUGH_OF_PROVEN if self._is_proven else _ENOUGH)
 
     def pass_one(self) -> None:
         """Note that an answer passed: from now on nothing is stopped."""
@@ -47,7 +49,7 @@ class Fruitless:
 
     def end_round(self) -> None:
         """Look at the first round as a whole: what comes later stops nothing."""
-        self._check(_ENOUGH if self._is_proven else _ENOUGH_OF_ALL)
+        self._check(_ENOUGH_OF_PROVEN if self._is_proven else _ENOUGH_OF_ALL)
         self._stops = False
 
     def in_words(self) -> str:
@@ -59,14 +61,17 @@ class Fruitless:
 
     def _check(self, enough: int) -> None:
         # An endpoint that takes no request at all is the sender's to tell of.
-        n = sum(n for kind, n in self._counts.items() if not kind.startswith(BAD_REQUEST))
+        counts = Counter(
+            {kind: n for kind, n in self._counts.items() if not kind.startswith(BAD_REQUEST)}
+        )
+        n = counts.total()
         if not self._stops or n < enough:
             return
-        kind, n_so = self._counts.most_common(1)[0]
+        [(kind, n_so)] = counts.most_common(1)
         first = self._first[kind]
         said = "" if first.text is None else f": {_shortened(first.text, _LONGEST_EXCERPT)!r}"
         raise TeacherStoppedError(
-            f"none of the first {self._counts.total()} answers holds an example, {n_so} of them as"
+            f"none of the first {n} answers holds an example, {n_so} of them as"
             f" {self._told[kind]}, such as request {first.request_id}{said}. What was paid is in"
             " the ledger; look at the task's prompt with `llm2llm preview --ask`, and at the"
             " teacher's `max_tokens` and `response_format` in params.yaml, and run `dvc repro`"
