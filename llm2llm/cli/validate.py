@@ -161,8 +161,12 @@ def budget_notes() -> Iterator[str]:
         return  # a section that does not hold is told of already
     if not paid:
         return
-    with ledger_of(store(), make=False) as ledger:
-        left = left_of(runtime, ledger)
+    try:
+        with ledger_of(store(), make=False) as ledger:
+            left = left_of(runtime, ledger)
+    except (Llm2llmError, OSError) as failure:
+        yield f"what is left of the budget is not known: {failure}"
+        return
     for name in used_up(left):
         yield (
             f"nothing is left of `{name}`: a stage that has to pay stops there; raise it, unless"
