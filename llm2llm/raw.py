@@ -65,6 +65,13 @@ def _row(
     where = f"{path}:{line}"
     if not isinstance(value, dict):
         raise DataError(f"{where}: found {_short(value)}, expected a JSON object")
+    apart = [name for name in fields.options or [] if name in value]
+    if apart:
+        raise DataError(
+            f"{where}: found the column `{apart[0]}` of options, expected them as lines `A. ...` in"
+            f" `{fields.input}`, since `fields.options` says that they are joined; `llm2llm init`"
+            " makes a project whose rows are"
+        )
     input_text = _text(where, value, fields.input)
     target = _text(where, value, fields.target)
     answer = extract(answer_format, target)

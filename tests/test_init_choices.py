@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from test_cli_init import folder as _in_an_empty_folder  # noqa: F401 - a fixtur
 from test_cli_init import init, rows_of, run, task_of
 
 from llm2llm.exceptions import DataError
+from llm2llm.raw import read_raw
 from llm2llm.rows import stream_rows
 from llm2llm.starting.asked import joined_as_asked
-from llm2llm.tasks.sections import Fields
+from llm2llm.tasks.sections import Fields, Task
 
 Rows = list[dict[str, Any]]
 
@@ -156,8 +158,8 @@ def test_a_student_is_asked_what_it_was_trained_on(rows: Rows, form: str) -> Non
     asked = dict(joined_as_asked(stream_rows(file), file=file, fields=fields, on_bad=pytest.fail))
     every = [row for name in ("train", "dev", "test") for row in rows_of(Path("p"), name)]
     assert len(every) == len(asked) == len(rows)
-    assert {row["source_line"]: row["question"] for row in every} == {
-        line: values["question"] for line, values in asked.items()
+    assert {row["source_line"]: (row["question"], row[fields.target]) for row in every} == {
+        line: (values["question"], values[fields.target]) for line, values in asked.items()
     }
     again = [(line, {"question": values["question"]}) for line, values in asked.items()]
     made = joined_as_asked(again, file=file, fields=fields, on_bad=pytest.fail)
@@ -179,9 +181,45 @@ def test_inputs_in_columns_are_asked_as_they_were_joined() -> None:
     assert {row["source_line"]: row["input"] for row in every} == {
         line: values["input"] for line, values in asked.items()
     }
-    other = [(2, {"text": "x"})]
-    made = joined_as_asked(other, file=file, fields=fields, on_bad=pytest.fail)
-    assert list(made) == other
+    told: list[DataError] = []
+    other = [(2, {"text": "x"}), (3, {"body": "b", "text": "x"})]
+    made = list(joined_as_asked(other, file=file, fields=fields, on_bad=told.append))
+    assert [values["input"] for _, values in made] == ["body: b"]
+    assert "t.csv:2: no column `title` or `body`, of which the student's" in str(told[0])
+
+
+def test_lists_and_days_among_inputs_are_asked_as_they_were_joined() -> None:
+    """A list stands with commas or bars, an empty one not at all, and a day without midnight."""
+    rows = [
+        {
+            "title": f"t{k}",
+            "topics": [["x", "y"], ["z, w", "v"], []][k % 3],
+            "day": datetime(2024, 5, 1 + k % 28),
+            "label": "xy"[k % 2],
+        }
+        for k in range(60)
+    ]
+    for name, kept in (
+        ("bars", rows),
+        ("commas", [row for row in rows if "z, w" not in row["topics"]]),
+    ):
+        file = Path(f"{name}.parquet")
+        pl.DataFrame(kept).write_parquet(file)
+        flags = [part for of in ("title", "topics", "day") for part in ("--input", of)]
+        run("init", name, "--data", file, "--target", "label", *flags)
+        fields = Fields.model_validate(task_of(Path(name))["fields"], context={"folder": Path()})
+        asked = dict(
+            joined_as_asked(stream_rows(file), file=file, fields=fields, on_bad=pytest.fail)
+        )
+        every = [row for part in ("train", "dev", "test") for row in rows_of(Path(name), part)]
+        wrong = [
+            (row["input"], asked[row["source_line"]]["input"])
+            for row in every
+            if row["input"] != asked[row["source_line"]]["input"]
+        ]
+        # One list tells which separator a file's have only if it holds a comma itself.
+        assert all(init.replace("x|y", "x, y") == student for init, student in wrong)
+        assert not wrong or name == "bars"
 
 
 def test_a_row_without_options_is_not_asked() -> None:
@@ -195,3 +233,64 @@ def test_a_row_without_options_is_not_asked() -> None:
         "t.csv:3: found 1 options in A, B, which the student's input lists, expected at least two;"
         " fill them in, or write them into the input as `A. ...`"
     ]
+
+
+def test_a_question_that_looks_like_an_option_gets_its_options() -> None:
+    """Columns say more than `B.` in a text, in each row; what is joined already stays."""
+    fields = Fields(input="q", target="a", options=["A", "B"])
+    cells = {"A": "x", "B": "y"}
+    joined = "Hepatitis B. What next?\nA. x\nB. y"
+    rows = [(2, {"q": "Hepatitis B. What next?", **cells}), (3, {"q": joined, **cells})]
+    made = joined_as_asked(rows, file=Path("t.csv"), fields=fields, on_bad=pytest.fail)
+    assert [values["q"] for _, values in made] == [joined, joined]
+
+
+def test_columns_that_are_no_options_need_not_be_in_the_test_file() -> None:
+    """Numbers named a and b are features; a test file that lists options needs no columns."""
+    rows = [
+        {"text": f"what is {k}", "a": k % 2, "b": 1 - k % 2, "label": ["ham", "spam"][k % 2]}
+        for k in range(60)
+    ]
+    write("t.csv", rows)
+    write("test.csv", [{"text": f"new {k}", "label": "ham"} for k in range(9)])
+    assert "a label (2 different targets" in init("--test", "test.csv")
+    write("one-hot.csv", [{**row, "label": k % 2} for k, row in enumerate(rows)])
+    assert "options" not in run("init", "h", "--data", "one-hot.csv", "--kind", "label")
+    write("q.csv", columns("A B C D", lambda k: "ABCD"[k % 4]))
+    listed = [{"question": f"new {k}\nA. x\nB. y\nC. z\nD. w", "answer": "B"} for k in range(9)]
+    write("listed.csv", listed)
+    run("init", "l", "--data", "q.csv", "--test", "listed.csv")
+    assert [row["question"] for row in rows_of(Path("l"), "test")] == [
+        row["question"] for row in listed
+    ]
+
+
+def test_options_keep_their_letters() -> None:
+    """An empty one in between stays, one at the end goes, and more than ten are told."""
+    texts = {"text": ["a", "", "c", "d", ""], "label": [*"ABCDE"]}
+    fields = Fields(input="q", target="a", options=["choices"], answers="from_0")
+    rows = [
+        (1, {"q": "one?", "choices": texts, "a": 2}),
+        (2, {"q": "two?", "choices": [*"xyz", ""]}),
+    ]
+    made = dict(joined_as_asked(rows, file=Path("t"), fields=fields, on_bad=pytest.fail))
+    assert made[1] == {**rows[0][1], "q": "one?\nA. a\nB. \nC. c\nD. d", "a": "C"}
+    assert made[2]["q"] == "two?\nA. x\nB. y\nC. z"
+    write(
+        "m.jsonl",
+        questions(
+            choices=lambda k: [f"{c} of {k}" for c in "abcdefghijkl"], answer=lambda k: k % 10
+        ),
+    )
+    told = run("init", "m", "--data", "m.jsonl", exits=3)
+    assert "m.jsonl:1: found 12 options in choices, expected at most 10" in told
+
+
+def test_raw_rows_with_options_apart_are_refused() -> None:
+    """A task file that says they are joined is not used with rows where they are not."""
+    write("t.csv", columns("A B C D", lambda k: "ABCD"[k % 4]))
+    run("init", "p", "--data", "t.csv")
+    task = Task.model_validate(task_of(Path("p")), context={"folder": Path()})
+    write("raw.jsonl", columns("A B C D", lambda k: "ABCD"[k % 4]))
+    with pytest.raises(DataError, match=r"raw\.jsonl:1: found the column `A` of options"):
+        read_raw(Path("raw.jsonl"), task.fields, task.answer)

@@ -129,3 +129,16 @@ def test_a_folder_that_is_not_there_is_no_hub_id() -> None:
     for name in ("venv/nope", "a/b/c", "./x", "~/x"):
         assert f"--model: found '{name}', no such folder" in init("--model", name, exits=2)
     assert "made p/" in init("--model", "owner/name")
+
+
+def test_a_target_that_ends_in_id_is_not_passed_over(tmp_path: Path) -> None:
+    """Only what differs from row to row numbers them: an `intent_id` makes it ask."""
+    lines = [
+        f"text {k},{['mail', 'phone', 'web'][k % 3]},{['refund', 'cancel'][k % 2]}"
+        for k in range(60)
+    ]
+    Path("t.csv").write_text("text,source,intent_id\n" + "\n".join(lines) + "\n")
+    assert "it is not clear which columns are meant" in run("init", "p", "--data", "t.csv", exits=2)
+    lines = [f"text {k},{['mail', 'phone', 'web'][k % 3]},c{k}" for k in range(60)]
+    Path("t.csv").write_text("text,source,customer_id\n" + "\n".join(lines) + "\n")
+    assert "from `text` to `source`" in run("init", "q", "--data", "t.csv")

@@ -35,8 +35,9 @@ class Asked:
 class Brought:
     """Rows of both files by one input and one target column.
 
-    `made_of` names the columns that were joined: inputs, targets and options. `unused` are the
-    other columns of the data. `between` separates texts of which each target was a list.
+    `made_of` names the columns that were joined: inputs, targets and options; `answers` says how
+    answers named options. `unused` are the other columns of the data. `between` separates texts of
+    which each target was a list.
     """
 
     columns: Columns
@@ -46,6 +47,7 @@ class Brought:
     between: str | None
     notes: list[str]
     made_of: dict[str, list[str]]
+    answers: str | None
     unused: list[str]
 
 
@@ -99,6 +101,7 @@ def bring(asked: Asked) -> Brought:
         tables[0].lists.get(columns.target),
         notes,
         made_of,
+        None if choices is None else choices.answers,
         [name for name in [*tables[0].frame.columns, *data.nested] if name not in used],
     )
 

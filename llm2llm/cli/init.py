@@ -138,6 +138,7 @@ def init(
         name=_plain_name(folder),
         columns=(columns.input, columns.target),
         made_of=brought.made_of,
+        answers=brought.answers,
         group=group,
         unused=brought.unused,
         guess=guess,

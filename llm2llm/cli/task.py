@@ -98,6 +98,7 @@ def new(
         classifier=chosen.classifier,
         chat=chosen.chat,
         made_of=brought.made_of,
+        answers=brought.answers,
     )
     write_text(file, text)
     if json_:

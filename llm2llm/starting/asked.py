@@ -1,6 +1,7 @@
 """Rows of a file that a student is asked about, their columns joined as `init` joined them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from llm2llm.exceptions import DataError
 from llm2llm.json_cells import cell_text
 from llm2llm.starting.joining import as_lines
 from llm2llm.starting.kinds import n_listing
-from llm2llm.starting.options import listed, options_of
+from llm2llm.starting.options import letter_of, listed, options_of
 from llm2llm.tasks.sections import Fields
 
 Row = tuple[int, dict[str, Any]]
@@ -23,13 +24,19 @@ def joined_as_asked(
     or the row is left out.
     """
     for number, values in rows:
-        text = values.get(fields.input)
-        if fields.joined and fields.input not in values and fields.joined[0] in values:
-            cells = {name: cell_text(values.get(name)) for name in fields.joined}
-            text = as_lines({name: (cell or "").strip() or None for name, cell in cells.items()})
-        if fields.options and isinstance(text, str) and text.strip() and not n_listing([text]):
+        made = dict(values)
+        if fields.joined and fields.input not in values:
+            if not any(name in values for name in fields.joined):
+                on_bad(DataError(f"{file}:{number}: {_lacking(values, fields.joined)}"))
+                continue
+            made[fields.input] = as_lines({name: _cell(values.get(name)) for name in fields.joined})
+        text = made.get(fields.input)
+        if fields.options and isinstance(text, str) and text.strip():
             options = options_of(values, fields.options)
-            if len(options) < 2:
+            # The columns say more than a text, in which `A.` may stand for itself.
+            if len(options) > 1 and not text.rstrip().endswith(listed("", options)):
+                made[fields.input] = listed(text.strip(), options)
+            elif len(options) < 2 and not n_listing([text]):
                 on_bad(
                     DataError(
                         f"{file}:{number}: found {len(options)} options in"
@@ -38,7 +45,25 @@ def joined_as_asked(
                     )
                 )
                 continue
-            text = listed(text.strip(), options)
-        if fields.joined or fields.options:
-            values = values if text is None else {**values, fields.input: text}
-        yield number, values
+            answer = cell_text(values.get(fields.target))
+            if answer is not None and fields.answers is not None and len(options) > 1:
+                made[fields.target] = letter_of(fields.answers, options, answer.strip()) or answer
+        yield number, made
+
+
+def _lacking(values: Mapping[str, Any], joined: Sequence[str]) -> str:
+    return (
+        f"no column {' or '.join(f'`{name}`' for name in joined)}, of which the student's input is"
+        f" joined; its columns: {', '.join(values) or 'none'}; rename them, or name with --input a"
+        " column that holds all"
+    )
+
+
+def _cell(value: Any) -> str | None:
+    """Write a cell as `init` does: stripped, a list with commas or bars, a day without a time."""
+    if isinstance(value, list):
+        texts = [text for text in map(cell_text, value) if text is not None]
+        return ("|" if any("," in text for text in texts) else ", ").join(texts) or None
+    if isinstance(value, datetime) and value.time() == time.min and value.tzinfo is None:
+        return value.date().isoformat()
+    return (cell_text(value) or "").strip() or None

@@ -24,6 +24,8 @@ _TARGETS = (
     *("answer_key", "answer_idx", "correct", "correct_answer", "correct_option", "cop"),
 )
 _IDS = ("id", "uid", "uuid", "guid", "qid", "index", "idx", "row", "nr", "no", "unnamed: 0")
+# So large a share of an id's values occur once.
+_MOST_DIFFER = 0.9
 _SHOWN = 12
 
 
@@ -57,7 +59,7 @@ def choose_columns(table: Table, input_: str | None, target: str | None) -> Colu
     meant = [
         name
         for name in names
-        if name in (input_, target) or (name not in options and not _is_id(name))
+        if name in (input_, target) or (name not in options and not _is_id(table.frame[name]))
     ]
     names = meant if len(meant) > 1 else names
     # A column of JSON objects or of lists is a target, if it is one of the two.
@@ -81,9 +83,11 @@ def choose_columns(table: Table, input_: str | None, target: str | None) -> Colu
     return Columns(named_input, named_target, sure=sure)
 
 
-def _is_id(name: str) -> bool:
-    plain = name.strip().casefold()
-    return plain in _IDS or plain.endswith(("_id", " id"))
+def _is_id(column: pl.Series) -> bool:
+    """Tell whether a column numbers rows; an `intent_id` that comes again and again does not."""
+    plain = column.name.strip().casefold()
+    numbers = column.n_unique() >= _MOST_DIFFER * len(column)
+    return plain in _IDS or (plain.endswith(("_id", " id")) and numbers)
 
 
 def _named_input(

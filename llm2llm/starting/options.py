@@ -4,7 +4,7 @@ import ast
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import polars as pl
 from llm2llm.exceptions import DataError, ParamsError
 from llm2llm.json_cells import NUMBER, cell_text
 from llm2llm.starting.gathering import LeftOut
+from llm2llm.starting.kinds import n_listing
 from llm2llm.starting.table import OPTION_LISTS, Table
 
 _MARKED = re.compile(r"(?:(?P<stem>option|choice|opt|op|answer|ending)[ _-]?)?(?P<mark>[a-j]|\d)")
@@ -30,10 +31,14 @@ _Way = Callable[[Options, str], str | None]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Joined:
-    """Tables whose inputs list the options and whose targets are letters, and rows left out."""
+    """Tables whose inputs list the options and whose targets are letters, and rows left out.
+
+    `answers` says how the answers named options: by mark, letter, text, from_0 or from_1.
+    """
 
     tables: list[Table]
     left_out: list[list[LeftOut]]
+    answers: str
 
 
 def option_columns(table: Table) -> tuple[str, ...]:
@@ -71,15 +76,9 @@ def join_options(
     be choices; else it is null where the answers do not name options. A row whose answer names
     none, or that has less than two options, raises DataError unless `drop_bad_rows` leaves it out.
     """
-    for table in tables:
-        missing = [name for name in names if name not in table.frame.columns]
-        if missing:
-            raise ParamsError(
-                f"{table.path}: has no column {missing[0]!r}, which holds options in"
-                f" {tables[0].path}; add it"
-            )
-    options = [_options(table, names) for table in tables]
-    answers = [table.frame[columns[1]].to_list() for table in tables]
+    having = [table for table in tables if set(names) <= set(table.frame.columns)]
+    options = [_options(table, names) for table in having]
+    answers = [table.frame[columns[1]].to_list() for table in having]
     pairs = [
         (row, answer)
         for rows, cells in zip(options, answers, strict=True)
@@ -88,14 +87,39 @@ def join_options(
     ]
     numbers = all(NUMBER.fullmatch(text) for row, _ in pairs for _, text in row)
     features = numbers and not told and all(len(name.strip()) == 1 for name in names)
-    way = _way(pairs, f"{tables[0].path}: the column `{columns[1]}`", told=told)
-    if way is None or (features and way in (_from_0, _from_1)):
+    try:
+        way = _way(pairs, f"{tables[0].path}: the column `{columns[1]}`", told=told)
+    except ParamsError:
+        if features:
+            return None
+        raise
+    if way is None or (features and way in ("from_0", "from_1")):
         return None
-    done = [
-        _joined(table, names, columns, rows, way, drop_bad_rows=drop_bad_rows)
-        for table, rows in zip(tables, options, strict=True)
-    ]
-    return Joined([table for table, _ in done], [out for _, out in done])
+    found = iter(options)
+    every: list[tuple[Table, list[LeftOut]]] = []
+    for table in tables:
+        if set(names) <= set(table.frame.columns):
+            rows, by = next(found), _WAYS[way]
+            every.append(_joined(table, names, columns, rows, by, drop_bad_rows=drop_bad_rows))
+        else:
+            _require_listed(table, names, columns[0], tables[0].path)
+            every.append((table, []))
+    return Joined([table for table, _ in every], [out for _, out in every], way)
+
+
+def letter_of(answers: str, row: Options, answer: str) -> str | None:
+    """Give the letter of the option that an answer names in a way; null where it names none."""
+    return _WAYS[answers](row, answer)
+
+
+def _require_listed(table: Table, names: Sequence[str], column: str, data: Path) -> None:
+    """Raise ParamsError for a table that has its options neither in these columns nor in inputs."""
+    inputs = table.frame[column].drop_nulls().to_list()
+    if 2 * n_listing(inputs) <= len(inputs):
+        missing = next(name for name in names if name not in table.frame.columns)
+        raise ParamsError(
+            f"{table.path}: has no column {missing!r}, which holds options in {data}; add it"
+        )
 
 
 def listed(text: str, row: Options) -> str:
@@ -107,10 +131,7 @@ def listed(text: str, row: Options) -> str:
 def options_of(values: Mapping[str, Any], names: Sequence[str]) -> Options:
     """Read the options of one row, whose cells are of any type; empty where it has none."""
     if len(names) > 1:
-        return _without_empty_end(
-            (name.strip()[-1].upper(), (cell_text(values.get(name)) or "").strip())
-            for name in names
-        )
+        return _tidy((name.strip()[-1].upper(), cell_text(values.get(name))) for name in names)
     cell = values.get(names[0])
     return _of_cell(json.dumps(cell) if isinstance(cell, list | dict) else cell_text(cell))
 
@@ -134,6 +155,8 @@ def _joined(
         reason = None
         if len(row) < 2:
             reason = "without options"
+        elif len(row) > len(_LETTERS):
+            reason = "too many options"
         elif letter is None and answer is not None:
             reason = "answer is no option"
         if reason and not drop_bad_rows:
@@ -160,7 +183,13 @@ def _odd(
             f"{path}:{line}: found {len(row)} options in {', '.join(names)}, expected at least two;"
             " fill them in, or leave such rows out with --drop-bad-rows"
         )
-    last = _LETTERS[min(len(row), len(_LETTERS)) - 1]
+    if len(row) > len(_LETTERS):
+        return DataError(
+            f"{path}:{line}: found {len(row)} options in {', '.join(names)}, expected at most"
+            f" {len(_LETTERS)}, as answers are letters; take some out, or leave such rows out with"
+            " --drop-bad-rows"
+        )
+    last = _LETTERS[len(row) - 1]
     return DataError(
         f"{path}:{line}: the column `{target}` is {(answer or '')[:_SHOWN]!r}, expected one of the"
         f" options in {', '.join(names)}, by its letter (A to {last}) or written as in the other"
@@ -172,24 +201,33 @@ def _options(table: Table, names: Sequence[str]) -> list[Options]:
     if len(names) > 1:
         marks = [name.strip()[-1].upper() for name in names]
         rows = table.frame.select(names).iter_rows()
-        return [_without_empty_end(zip(marks, cells, strict=True)) for cells in rows]
+        return [_tidy(zip(marks, cells, strict=True)) for cells in rows]
     cells = table.frame[names[0]].to_list()
     between = table.lists.get(names[0])
     if between is not None:
-        return [_named_by_letters(cell.split(between) if cell else []) for cell in cells]
+        return [_named_by_letters(_parts(cell, between) if cell else []) for cell in cells]
     return [_of_cell(cell) for cell in cells]
 
 
-def _without_empty_end(cells: Any) -> Options:
+def _tidy(cells: Iterable[tuple[str, str | None]]) -> Options:
     """Leave out empty options at the end; one in between would shift the letters, and stays."""
-    row = [(mark, text or "") for mark, text in cells]
+    row = [(mark, (text or "").strip()) for mark, text in cells]
     while row and not row[-1][1]:
         row.pop()
     return row
 
 
+def _parts(cell: str, between: str) -> list[str]:
+    """Part a list that was written into a cell, whose end was stripped."""
+    end = between.rstrip()
+    return (
+        f"{cell} ".split(between) if end != between and cell.endswith(end) else cell.split(between)
+    )
+
+
 def _named_by_letters(texts: Sequence[str]) -> Options:
-    return list(zip(_LETTERS, texts, strict=False))
+    marks = [*_LETTERS, *map(str, range(len(_LETTERS), len(texts)))]
+    return _tidy(zip(marks, texts, strict=False))
 
 
 def _are_options(column: pl.Series) -> bool:
@@ -214,8 +252,9 @@ def _of_cell(cell: str | None) -> Options:
         marks, texts = list(found), list(found.values())
     elif not isinstance(marks, list) or len(marks) != len(texts):
         return []
-    row = [(str(mark), text) for mark, text in zip(marks, texts, strict=True) if text]
-    return row if all(isinstance(text, str) for _, text in row) else []
+    if not all(text is None or isinstance(text, str) for text in texts):
+        return []
+    return _tidy((str(mark), text) for mark, text in zip(marks, texts, strict=True))
 
 
 def _value(cell: str) -> Any:
@@ -231,17 +270,16 @@ def _value(cell: str) -> Any:
         return None
 
 
-def _way(pairs: Sequence[tuple[Options, str]], where: str, *, told: bool) -> _Way | None:
+def _way(pairs: Sequence[tuple[Options, str]], where: str, *, told: bool) -> str | None:
     """Choose how answers name options; raises ParamsError where they could do so in two ways."""
-    ways = (_by_mark, _by_letter, _by_text, _from_0, _from_1)
-    found = {way: [way(row, answer) for row, answer in pairs] for way in ways}
-    whole = [way for way in ways if pairs and None not in found[way]]
+    found = {name: [way(row, answer) for row, answer in pairs] for name, way in _WAYS.items()}
+    whole = [name for name in _WAYS if pairs and None not in found[name]]
     if not whole:
-        named = {way: sum(letter is not None for letter in found[way]) for way in ways}
-        best = max(ways, key=lambda way: named[way])
+        named = {name: sum(each is not None for each in found[name]) for name in _WAYS}
+        best = max(_WAYS, key=lambda name: named[name])
         many = pairs and named[best] >= _MOST * len(pairs)
         return best if many or told else None
-    if whole[0] not in (_by_mark, _by_letter) and any(found[w] != found[whole[0]] for w in whole):
+    if whole[0] not in ("mark", "letter") and any(found[w] != found[whole[0]] for w in whole):
         raise ParamsError(
             f"{where} could name options by text or by number, counted from 0 or from 1 (such as"
             f" {pairs[0][1][:_SHOWN]!r}); write letters in their place, or say --kind label"
@@ -274,3 +312,12 @@ def _from_1(row: Options, answer: str) -> str | None:
 def _only(row: Options, places: Sequence[int]) -> str | None:
     fits = len(places) == 1 and 0 <= places[0] < min(len(row), len(_LETTERS))
     return _LETTERS[places[0]] if fits else None
+
+
+_WAYS: dict[str, _Way] = {
+    "mark": _by_mark,
+    "letter": _by_letter,
+    "text": _by_text,
+    "from_0": _from_0,
+    "from_1": _from_1,
+}

@@ -58,12 +58,14 @@ __pycache__/
 class Start:
     """What a person decided about a new project; `columns` are those of input and target.
 
-    `made_of` names the columns that those were joined of, `unused` the others of the data.
+    `made_of` names the columns that those were joined of, `answers` how answers named options,
+    `unused` the others of the data.
     """
 
     name: str
     columns: tuple[str, str]
     made_of: Mapping[str, Sequence[str]]
+    answers: str | None
     group: str | None
     unused: Sequence[str]
     guess: Guess
@@ -96,6 +98,7 @@ def project_files(start: Start, version: str) -> dict[str, str]:
             classifier=start.student.classifier,
             chat=start.student.chat,
             made_of=start.made_of,
+            answers=start.answers,
         ),
         "params.yaml": params_text(start),
     }

@@ -30,11 +30,13 @@ def task_text(
     classifier: bool,
     chat: bool,
     made_of: Mapping[str, Sequence[str]] | None = None,
+    answers: str | None = None,
 ) -> str:
     """Write the YAML of a task; `rows` are train rows, as two of them become the worked exchange.
 
     A classifier reads the input alone; `chat` puts the prompt into the model's own chat template.
-    `made_of` names columns of the source that were joined, as `inputs` and as `options`.
+    `made_of` names columns of the source that were joined, as `inputs` and as `options`;
+    `answers` says how answers named options.
     """
     arithmetic = is_arithmetic(guess, rows)
     words = wording(guess, *columns, arithmetic=arithmetic)
@@ -52,7 +54,7 @@ description: {_scalar(description)}
 citation: {_scalar("none given")}
 fields:  # the columns of the raw rows
   input: {_scalar(columns[0])}
-  target: {_scalar(columns[1])}{_made_of_yaml(made_of or {})}
+  target: {_scalar(columns[1])}{_made_of_yaml(made_of or {}, answers)}
 student:
   prompt: {_scalar(prompt)}  # the target follows it
   chat: {_bool(chat)}  # true: the prompt is the user's turn of the model's own chat template
@@ -86,13 +88,13 @@ leakage:
 """
 
 
-def _made_of_yaml(made_of: Mapping[str, Sequence[str]]) -> str:
+def _made_of_yaml(made_of: Mapping[str, Sequence[str]], answers: str | None) -> str:
     told = {"joined": "inputs", "options": "options"}
     return "".join(
         f"\n  {key}: {_scalar(list(made_of[name]))}  # columns that `llm2llm predict` joins too"
         for key, name in told.items()
         if name in made_of
-    )
+    ) + (f"\n  answers: {answers}  # how theirs name an option" if answers else "")
 
 
 def is_arithmetic(guess: Guess, rows: Sequence[RawRow]) -> bool:

@@ -19,13 +19,14 @@ class Fields(Section):
     """Names of the raw rows' fields that hold the input and the target.
 
     `joined` and `options` name columns of a person's file that `llm2llm init` put into the input:
-    as lines `name: cell`, and as lines `A. ...` under it.
+    as lines `name: cell`, and as lines `A. ...` under it; `answers` says how answers named options.
     """
 
     input: str
     target: str
     joined: list[str] | None = None
     options: list[str] | None = None
+    answers: Literal["mark", "letter", "text", "from_0", "from_1"] | None = None
 
 
 class StudentFormat(Section):
